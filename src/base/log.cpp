@@ -1,0 +1,105 @@
+#include "base/log.hpp"
+
+#include "base/text.hpp"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+namespace berth::log {
+
+namespace {
+
+spdlog::logger& operational() {
+    static const auto logger = [] {
+        auto made = std::make_shared<spdlog::logger>(
+            "berth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+        made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc);
+        made->flush_on(spdlog::level::info);
+        return made;
+    }();
+    return *logger;
+}
+
+// Swapped only by set_audit_file, which runs before other threads log.
+std::shared_ptr<spdlog::logger>& audit_logger() {
+    static std::shared_ptr<spdlog::logger> logger;
+    return logger;
+}
+
+spdlog::level::level_enum to_spdlog(Level level) {
+    switch (level) {
+        case Level::debug:
+            return spdlog::level::debug;
+        case Level::info:
+            return spdlog::level::info;
+        case Level::warning:
+            return spdlog::level::warn;
+        case Level::error:
+            return spdlog::level::err;
+    }
+    return spdlog::level::err;
+}
+
+bool needs_quotes(std::string_view value) {
+    return value.empty() || value.find_first_of(" =\"\\") != std::string_view::npos;
+}
+
+std::string line(std::string_view event, Fields fields) {
+    std::string text = "event=";
+    text += event;
+    for (const auto& field : fields) {
+        text += ' ';
+        text += field.key;
+        text += '=';
+        const auto value = printable(field.value, 2000);
+        if (!needs_quotes(value)) {
+            text += value;
+            continue;
+        }
+        text += '"';
+        for (const char c : value) {
+            if (c == '"')
+                text += '\\';
+            text += c;
+        }
+        text += '"';
+    }
+    return text;
+}
+
+}  // namespace
+
+void set_level(Level level) {
+    operational().set_level(to_spdlog(level));
+}
+
+void set_audit_file(const std::string& path) {
+    if (path.empty()) {
+        audit_logger().reset();
+        return;
+    }
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+    auto made = std::make_shared<spdlog::logger>("audit", std::move(sink));
+    made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc);
+    made->flush_on(spdlog::level::info);
+    audit_logger() = std::move(made);
+}
+
+void write(Level level, std::string_view event, Fields fields) {
+    auto& logger = operational();
+    if (logger.should_log(to_spdlog(level)))
+        logger.log(to_spdlog(level), line(event, fields));
+}
+
+void audit(std::string_view event, Fields fields) {
+    const auto text = line(event, fields);
+    if (const auto& logger = audit_logger())
+        logger->info(text);
+    else
+        operational().info("audit=1 " + text);
+}
+
+}  // namespace berth::log
