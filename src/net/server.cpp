@@ -1,0 +1,39 @@
+#include "net/server.hpp"
+
+#include "base/log.hpp"
+#include "net/server_impl.hpp"
+
+namespace berth::net {
+
+namespace asio = boost::asio;
+
+Server::Server(asio::io_context& loop, ServerSettings settings, Handler handler, Metrics& metrics)
+    : impl_(std::make_unique<Impl>(loop, std::move(settings), std::move(handler), metrics)) {}
+
+Server::~Server() = default;
+
+Result<void> Server::start() {
+    return impl_->start();
+}
+
+Result<void> Server::reload_certificate() {
+    return impl_->load_certificate();
+}
+
+std::vector<unsigned short> Server::ports() const {
+    return impl_->ports();
+}
+
+std::optional<std::chrono::system_clock::time_point> Server::certificate_end() const {
+    return impl_->certificate_end();
+}
+
+std::size_t Server::connections() const {
+    return impl_->connections();
+}
+
+asio::awaitable<void> Server::stop(std::chrono::milliseconds limit) {
+    return impl_->stop(limit);
+}
+
+}  // namespace berth::net
