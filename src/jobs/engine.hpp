@@ -1,0 +1,241 @@
+// The engine: brings every accepted job to its end, exactly as DESIGN and docs/architecture.md
+// say: intent before act, evidence before conclusion, and always from the store after a crash.
+//
+// It knows the jobs that are not final in memory; the store knows all. Memory may be ahead of the
+// store only while a commit runs, commits keep their order, and nothing outside (a submission, an
+// event, an answer) happens before the commit that it depends on is durable.
+//
+// Threads: the control loop. Lifetime: stop() must end before the engine dies; all references
+// outlive it.
+#pragma once
+
+#include "base/async.hpp"
+#include "base/clock.hpp"
+#include "base/metrics.hpp"
+#include "base/tasks.hpp"
+#include "jobs/batch.hpp"
+#include "jobs/decide.hpp"
+#include "jobs/event_bus.hpp"
+#include "jobs/launch.hpp"
+#include "jobs/limits.hpp"
+#include "jobs/session.hpp"
+#include "jobs/store.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace berth::jobs {
+
+struct EngineSettings {
+    std::chrono::seconds poll_interval{60};
+    std::chrono::seconds poll_interval_max{300};
+    std::chrono::seconds limits_interval{300};
+    std::chrono::milliseconds coalesce_window{100};  // equal jobs within it share an array
+    bool coalesce = true;
+    unsigned submit_width = 8;               // submissions at a time
+    unsigned commands_per_minute_max = 600;  // submissions and control commands together
+    std::chrono::seconds upload_timeout{3600};
+    std::chrono::seconds retry_delay{10};  // after a failed attempt; doubles up to 5 minutes
+    DecideSettings decide = {};
+    WrapperSettings wrapper = {};
+    PlacementRules placement = {};
+    std::chrono::hours keep_jobs{24 * 30};
+    std::chrono::hours keep_files{24 * 7};
+    std::chrono::hours keep_keys{24 * 14};
+};
+
+class Engine {
+public:
+    struct Parts {
+        boost::asio::io_context& loop;
+        boost::asio::thread_pool& disk;
+        Store& store;
+        SessionFiles& files;
+        BatchSystem& batch;
+        Clock& clock;
+        Metrics& metrics;
+        EventBus& bus;
+    };
+
+    Engine(Parts parts, EngineSettings settings);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    // Loads what is active and begins to work. Errors: unavailable (store, session root).
+    Async<void> start();
+    boost::asio::awaitable<void> stop();
+    // Settings that may change while it runs (everything but the wrapper's root).
+    void reload(EngineSettings settings);
+
+    // Jobs that have just become durable.
+    void add(std::vector<JobRow> rows);
+
+    // What a client or operator wants. Each is durable when it returns.
+    // Errors: not_found (not active), conflict, unavailable.
+    Async<void> cancel(JobSeq seq, CancelBy who);
+    Async<void> hold(JobSeq seq);
+    Async<void> release(JobSeq seq);
+    // All declared files are there.
+    Async<void> uploaded(JobSeq seq);
+
+    // The status of an active job with the freshest `source` and `observed`; null when not active.
+    const JobRow* find(JobSeq seq) const;
+    // News by the node door: true if the secret fits the job of that attempt.
+    bool hint(const std::string& tag, unsigned index, const std::string& kind,
+              const std::string& secret_hash);
+
+    const SiteLimits& limits() const { return limits_; }
+    Async<void> refresh_limits();
+    const EngineSettings& settings() const { return settings_; }
+
+    // No new submissions while drained.
+    void drain(bool on);
+    bool drained() const { return drained_; }
+
+    std::size_t active() const { return jobs_.size(); }
+    std::size_t active_of(const std::string& issuer, const std::string& subject) const;
+    std::map<std::pair<std::string, std::string>, std::size_t> counts() const;  // state, queue
+
+    struct BatchHealth {
+        bool ok = false;
+        bool asked = false;  // false until the first answer or failure
+        std::string message = {};
+        SteadyTime last_success = {};
+        WallTime last_success_wall = {};
+        std::chrono::milliseconds poll_interval{0};
+    };
+    const BatchHealth& batch_health() const { return batch_health_; }
+    bool store_ok() const { return unsaved_.empty(); }
+    const std::string& files_problem() const { return files_problem_; }
+
+    // Batch jobs whose tag has this store's form but which it does not know (a restored backup).
+    struct Orphan {
+        BatchRecord record;
+        WallTime first_seen;
+    };
+    const std::map<std::string, Orphan>& orphans() const { return orphans_; }
+    Async<void> cancel_orphan(std::string tag);
+
+private:
+    struct Job {
+        JobRow row;
+        Observation batch = {};
+        std::string fence_nonce = {};
+        SteadyTime fence_seen = {}, marker_seen = {};
+        SteadyTime not_before = {};  // of the next attempt
+        SteadyTime cancel_sent = {};
+        SteadyTime queued_since = {};  // in ready_
+        std::multimap<SteadyTime, JobSeq>::iterator recheck = {};
+        bool has_recheck = false;
+        bool evaluating = false;
+        bool submitting_now = false;  // a submission works on it; its outcome is not in yet
+        bool in_ready = false;
+        // Other attempts of this job that the batch system still shows.
+        std::set<std::pair<std::string, std::optional<unsigned>>> losers = {};
+    };
+    struct Attempt {
+        AttemptRow row;
+        SteadyTime started = {};  // command start or daemon start, the later
+        SteadyTime cancel_sent = {};
+    };
+
+    // engine.cpp: state in memory and in the store
+    Async<void> commit(Changes changes);
+    void set_status(Changes& changes, Job& job, Status next);
+    void forget_final(const std::vector<JobSeq>& seqs);
+    boost::asio::awaitable<void> save_unsaved();
+    Job* job(JobSeq seq);
+    Attempt* attempt(const std::string& tag);
+    void mark_dirty(JobSeq seq);
+    void recheck_after(Job& job, std::chrono::milliseconds delay);
+    boost::asio::awaitable<void> housekeeping();
+
+    // engine_submit.cpp
+    using Group = std::vector<JobSeq>;
+    void make_ready(Job& job);
+    boost::asio::awaitable<void> submitter();
+    Group next_group();
+    boost::asio::awaitable<void> submit_group(Group group);
+    boost::asio::awaitable<Group> prepare(Group group, std::string tag);
+    void preparation_failed(Changes& changes, Job& job, const Error& error);
+    Async<void> record_intent(Group group, std::string tag, bool array);
+    SubmitIntent make_intent(const Group& group, const std::string& tag, bool array,
+                             std::shared_ptr<const Request> request);
+    boost::asio::awaitable<void> record_outcome(std::string tag, SubmitOutcome outcome);
+    void reject_job(Changes& changes, Job& job, const SubmitOutcome& outcome);
+    void accept_attempt(Changes& changes, Attempt& attempt, const std::string& batch_id,
+                        const std::string& cluster);
+    void put_back(Changes& changes, Job& job, Reason reason, std::string detail);
+    std::string make_tag() const;
+
+    // engine_watch.cpp: polls, look-ups, events
+    boost::asio::awaitable<void> poller();
+    boost::asio::awaitable<void> looker();
+    boost::asio::awaitable<void> event_reader();
+    boost::asio::awaitable<void> apply_snapshot(QueueSnapshot snapshot,
+                                                std::set<std::string> asked_tags, bool is_poll);
+    void observe(Job& job, const BatchRecord& record, const QueueSnapshot& snapshot);
+    void observe_missing(Job& job, SteadyTime asked);
+    boost::asio::awaitable<void> check_unknown_tag(BatchRecord record);
+    void superseded(Attempt& attempt, const BatchRecord& record);
+    std::vector<std::string> accounts() const;
+    void poll_failed(const Error& error);
+
+    // engine_evaluate.cpp: evidence to verdict to act
+    boost::asio::awaitable<void> evaluator();
+    boost::asio::awaitable<void> evaluate(std::vector<JobSeq> seqs);
+    void evaluate_unsubmitted(Changes& changes, Job& job);
+    void act_on(Changes& changes, Job& job, const SessionView& view, std::vector<JobSeq>& to_void);
+    void settle(Changes& changes, Job& job, const Verdict& verdict);
+    void adopt(Changes& changes, Job& job, const Fence& fence);
+    void close_attempt(Changes& changes, const std::string& tag, AttemptState state);
+
+    // engine_control.cpp: cancel, hold, release of batch jobs
+    void want_batch_cancel(const std::string& tag, std::optional<unsigned> index);
+    BatchTarget target_of(const Job& job);
+    boost::asio::awaitable<void> canceller();
+    boost::asio::awaitable<bool> take_command_slot();
+
+    // retention.cpp
+    boost::asio::awaitable<void> retention();
+    Async<std::size_t> remove_ended(bool files_only);
+
+    Parts parts_;
+    EngineSettings settings_;
+    TaskGroup tasks_;
+    std::string tag_prefix_;
+
+    std::unordered_map<JobSeq, std::unique_ptr<Job>> jobs_;
+    std::unordered_map<std::string, Attempt> attempts_;
+    std::map<std::pair<std::string, std::string>, std::size_t> owners_;  // active jobs of each
+    std::multimap<SteadyTime, JobSeq> rechecks_;
+    std::map<std::uint64_t, std::deque<JobSeq>> ready_;  // by directives
+    std::deque<std::uint64_t> ready_order_;              // round robin over ready_
+    std::set<JobSeq> dirty_;
+    std::set<JobSeq> unsaved_;
+    std::set<std::string> to_look_up_;
+    std::set<std::pair<std::string, std::optional<unsigned>>> to_cancel_;
+    std::map<std::string, Orphan> orphans_;
+
+    SiteLimits limits_;
+    BatchHealth batch_health_;
+    std::string files_problem_;
+    SteadyTime daemon_start_ = {};
+    std::deque<SteadyTime> command_times_;
+    unsigned submissions_ = 0;
+    SteadyTime submit_pause_until_ = {};
+    bool drained_ = false;
+    Wakeup ready_wakeup_, dirty_wakeup_, poll_wakeup_, look_wakeup_, cancel_wakeup_;
+};
+
+}  // namespace berth::jobs

@@ -1,0 +1,293 @@
+// News of batch jobs: one poll for all, look-ups by tag for what the poll does not show, and the
+// events that wrappers write.
+#include "jobs/engine.hpp"
+
+#include "base/kill_point.hpp"
+#include "base/log.hpp"
+
+#include <algorithm>
+
+namespace berth::jobs {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t look_up_max = 200;  // tags in one command
+constexpr auto look_up_pause = std::chrono::seconds(5);
+constexpr auto look_up_margin = std::chrono::minutes(10);
+constexpr std::size_t events_max = 5000;  // event files in one turn
+constexpr std::size_t orphans_max = 1000;
+constexpr auto slow_answer = std::chrono::seconds(5);
+
+Result<std::vector<SessionEvent>> read_events(SessionFiles* files) {
+    return files->take_events(events_max);
+}
+
+bool differs(const Observation& known, const BatchRecord& record) {
+    return !known.seen || known.state != record.state || known.missing_looks > 0 ||
+           known.reason != record.reason;
+}
+
+}  // namespace
+
+std::vector<std::string> Engine::accounts() const {
+    std::set<std::string> names;
+    for (const auto& [tag, attempt] : attempts_)
+        names.insert(attempt.row.account);
+    return {names.begin(), names.end()};
+}
+
+asio::awaitable<void> Engine::poller() {
+    auto next_limits = parts_.clock.steady();
+    for (;;) {
+        if (parts_.clock.steady() >= next_limits) {
+            auto refreshed = co_await refresh_limits();
+            const auto pause = refreshed ? settings_.limits_interval : std::chrono::seconds(5);
+            next_limits = parts_.clock.steady() + pause;
+        }
+        auto names = accounts();
+        if (!names.empty()) {
+            const auto begun = parts_.clock.steady();
+            auto snapshot = co_await parts_.batch.poll(std::move(names));
+            const auto took = parts_.clock.steady() - begun;
+            if (snapshot) {
+                auto& interval = batch_health_.poll_interval;
+                const auto longest = std::chrono::milliseconds(
+                    std::max(settings_.poll_interval_max, settings_.poll_interval));
+                interval = took > slow_answer ? std::min(interval * 2, longest)
+                                              : std::chrono::milliseconds(settings_.poll_interval);
+                co_await apply_snapshot(std::move(*snapshot), std::set<std::string>(), true);
+            } else {
+                poll_failed(snapshot.error());
+            }
+        }
+        kill_point("polled");
+        const auto limits_left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            next_limits - parts_.clock.steady());
+        const auto pause = std::clamp<std::chrono::milliseconds>(
+            batch_health_.poll_interval, std::chrono::milliseconds(200),
+            std::max(limits_left, std::chrono::milliseconds(200)));
+        co_await poll_wakeup_.wait(pause);
+    }
+}
+
+void Engine::poll_failed(const Error& error) {
+    batch_health_.asked = true;
+    batch_health_.ok = false;
+    batch_health_.message = error.message;
+    const auto longest =
+        std::chrono::milliseconds(std::max(settings_.poll_interval_max, settings_.poll_interval));
+    batch_health_.poll_interval = std::min(batch_health_.poll_interval * 2, longest);
+    parts_.metrics.add("berth_batch_poll_failures_total");
+    log::warning("poll_failed", {{"batch", parts_.batch.name()}, {"error", error.message}});
+}
+
+Async<void> Engine::refresh_limits() {
+    auto limits = co_await parts_.batch.limits();
+    batch_health_.asked = true;
+    if (!limits) {
+        batch_health_.ok = false;
+        batch_health_.message = limits.error().message;
+        log::warning("limits_failed",
+                     {{"batch", parts_.batch.name()}, {"error", limits.error().message}});
+        co_return limits.error();
+    }
+    limits_ = std::move(*limits);
+    batch_health_.ok = true;
+    batch_health_.message.clear();
+    batch_health_.last_success = parts_.clock.steady();
+    batch_health_.last_success_wall = parts_.clock.wall();
+    ready_wakeup_.notify();
+    co_return Result<void>();
+}
+
+// Records go to their jobs; what was asked for and is not there counts as one look that found
+// nothing. A poll that does not show a job only raises the question.
+asio::awaitable<void> Engine::apply_snapshot(QueueSnapshot snapshot,
+                                             std::set<std::string> asked_tags, bool is_poll) {
+    batch_health_.asked = true;
+    batch_health_.ok = true;
+    batch_health_.message.clear();
+    batch_health_.last_success = parts_.clock.steady();
+    batch_health_.last_success_wall = parts_.clock.wall();
+    Changes changes;
+    std::set<JobSeq> shown;
+    std::set<std::string> unknown;
+    for (const auto& record : snapshot.records) {
+        auto* owner = attempt(record.tag);
+        if (owner == nullptr) {
+            if (!is_over(record.state) && unknown.insert(record.tag).second)
+                tasks_.spawn("unknown_tag", check_unknown_tag(record));
+            continue;
+        }
+        const auto index = record.index.value_or(0);
+        if (index >= owner->row.jobs.size())
+            continue;
+        auto* found = job(owner->row.jobs[index]);
+        if (found == nullptr || found->row.status.tag != record.tag) {
+            superseded(*owner, record);
+            continue;
+        }
+        const auto& known_id = owner->row.batch_id;
+        if (!known_id.empty() && known_id != record.batch_id) {
+            // Two batch jobs under one tag: the fence lets one of them start; the other goes.
+            if (!is_over(record.state) && found->fence_nonce.empty() && is_poll)
+                mark_dirty(found->row.seq);
+            continue;
+        }
+        accept_attempt(changes, *owner, record.batch_id, std::string());
+        shown.insert(found->row.seq);
+        observe(*found, record, snapshot);
+    }
+    for (auto& [seq, found] : jobs_) {
+        const auto& tag = found->row.status.tag;
+        if (tag.empty() || shown.contains(seq) || found->submitting_now)
+            continue;
+        if (is_poll && !found->row.status.batch_id.empty() && !is_over(found->batch.state))
+            to_look_up_.insert(tag);
+        else if (!is_poll && asked_tags.contains(tag))
+            observe_missing(*found, snapshot.asked);
+    }
+    if (!to_look_up_.empty() && is_poll)
+        look_wakeup_.notify();
+    if (!changes.attempts.empty() || !changes.statuses.empty())
+        static_cast<void>(co_await commit(std::move(changes)));
+}
+
+void Engine::observe(Job& job, const BatchRecord& record, const QueueSnapshot& snapshot) {
+    auto& known = job.batch;
+    const bool news = differs(known, record);
+    if (!known.seen || known.state != record.state)
+        known.since = parts_.clock.steady();
+    known.seen = true;
+    known.state = record.state;
+    known.raw_state = record.raw_state;
+    known.reason = record.reason;
+    known.exit_code = record.exit_code;
+    known.signal = record.signal;
+    known.asked = snapshot.asked;
+    known.missing_looks = 0;
+    job.row.status.observed = snapshot.asked_wall;
+    job.row.status.source = Source::queue;
+    if (news || is_over(record.state))
+        mark_dirty(job.row.seq);
+}
+
+void Engine::observe_missing(Job& job, SteadyTime asked) {
+    auto& known = job.batch;
+    if (known.missing_looks == 0) {
+        const auto* made = attempt(job.row.status.tag);
+        const bool unknown = made != nullptr && made->row.state != AttemptState::accepted;
+        known.missing_since = unknown ? made->started : asked;
+    }
+    ++known.missing_looks;
+    mark_dirty(job.row.seq);
+}
+
+// A batch job whose job has moved on, or ended. Its start cannot win unless it has won already;
+// the evaluator reads the fence and cancels it if it has not.
+void Engine::superseded(Attempt& owner, const BatchRecord& record) {
+    if (is_over(record.state))
+        return;
+    if (owner.row.batch_id.empty())
+        owner.row.batch_id = record.batch_id;
+    auto* found = job(owner.row.jobs[record.index.value_or(0)]);
+    if (found == nullptr) {
+        // The job has ended: the wrapper of a payload that ended may still be on its way out.
+        const bool waiting =
+            record.state != BatchState::running && record.state != BatchState::finishing;
+        const bool void_attempt =
+            owner.row.state == AttemptState::given_up || owner.row.state == AttemptState::voided;
+        if (waiting || void_attempt)
+            want_batch_cancel(record.tag, record.index);
+        return;
+    }
+    found->losers.insert({record.tag, record.index});
+    mark_dirty(found->row.seq);
+}
+
+// The queue shows a tag of ours that memory does not have. An attempt that the store knows is
+// over, so the batch job can start nothing; one that it does not know is only listed.
+asio::awaitable<void> Engine::check_unknown_tag(BatchRecord record) {
+    auto known = co_await parts_.store.job_by_tag(record.tag);
+    if (!known)
+        co_return;
+    if (*known && attempt(record.tag) == nullptr) {
+        const BatchTarget target{.tag = record.tag,
+                                 .batch_id = record.batch_id,
+                                 .account = (*known)->account,
+                                 .index = record.index};
+        log::warning("late_batch_job", {{"attempt", record.tag}, {"batch_id", record.task_id}});
+        if (is_final((*known)->status.state))
+            static_cast<void>(co_await parts_.batch.cancel(target));
+        co_return;
+    }
+    if (orphans_.size() >= orphans_max || orphans_.contains(record.tag))
+        co_return;
+    log::warning("orphan_found", {{"attempt", record.tag}, {"batch_id", record.task_id}});
+    orphans_.emplace(record.tag, Orphan{.record = record, .first_seen = parts_.clock.wall()});
+}
+
+asio::awaitable<void> Engine::looker() {
+    for (;;) {
+        co_await look_wakeup_.wait(std::chrono::seconds(10));
+        if (to_look_up_.empty())
+            continue;
+        std::vector<std::string> tags;
+        auto since = parts_.clock.wall();
+        while (!to_look_up_.empty() && tags.size() < look_up_max) {
+            const auto tag = *to_look_up_.begin();
+            to_look_up_.erase(to_look_up_.begin());
+            const auto* made = attempt(tag);
+            if (made == nullptr)
+                continue;
+            since = std::min(since, made->row.created);
+            tags.push_back(tag);
+        }
+        if (tags.empty())
+            continue;
+        std::set<std::string> asked(tags.begin(), tags.end());
+        auto found = co_await parts_.batch.look_up(std::move(tags), since - look_up_margin);
+        kill_point("looked_up");
+        if (found)
+            co_await apply_snapshot(std::move(*found), std::move(asked), false);
+        else
+            poll_failed(found.error());
+        co_await sleep_for(look_up_pause);
+    }
+}
+
+// Lists the events directory once a second; the files are hints, so one may be lost.
+asio::awaitable<void> Engine::event_reader() {
+    for (;;) {
+        auto events = co_await offload(parts_.disk, read_events, &parts_.files);
+        if (!events) {
+            files_problem_ = events.error().message;
+        } else {
+            for (const auto& event : *events) {
+                const auto* made = attempt(event.tag);
+                if (made != nullptr && event.index < made->row.jobs.size())
+                    mark_dirty(made->row.jobs[event.index]);
+            }
+        }
+        co_await sleep_for(std::chrono::seconds(1));
+    }
+}
+
+bool Engine::hint(const std::string& tag, unsigned index, const std::string& kind,
+                  const std::string& secret_hash) {
+    const auto* made = attempt(tag);
+    if (made == nullptr || index >= made->row.jobs.size())
+        return false;
+    auto* found = job(made->row.jobs[index]);
+    if (found == nullptr || found->row.secret_hash != secret_hash)
+        return false;
+    if (kind != "alive")
+        mark_dirty(found->row.seq);
+    found->row.status.observed = parts_.clock.wall();
+    found->row.status.source = Source::event;
+    return true;
+}
+
+}  // namespace berth::jobs

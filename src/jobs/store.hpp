@@ -1,0 +1,113 @@
+// The port for what must survive a crash.
+//
+// Threads: the control loop; implementations do their waiting elsewhere. commit() returns when
+// its changes are durable; changes of one commit become visible together or not at all. Commits
+// take effect in the order in which they were called.
+#pragma once
+
+#include "base/async.hpp"
+#include "jobs/rows.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace berth::jobs {
+
+struct NewJob {
+    JobRow row = {};                              // row.seq is given by the store, see next_seq()
+    std::shared_ptr<const Request> request = {};  // `script` is kept once per content
+    std::string script_hash = {};                 // SHA-256 of the script, hex; "" when uploaded
+    std::string secret = {};  // the node secret in clear, for the session directory
+};
+
+struct StatusChange {
+    JobSeq seq = 0;
+    Status status = {};
+    bool event = false;  // append `from` -> status.state to the events
+    State from = State::accepted;
+};
+
+// One durable step. Everything in it is written in one transaction.
+struct Changes {
+    std::vector<NewJob> new_jobs = {};
+    std::vector<StatusChange> statuses = {};
+    std::vector<AttemptRow> new_attempts = {};
+    std::vector<AttemptRow> attempts = {};  // state, batch_id, cluster, message, updated
+    std::optional<KeyRow> key = {};
+    std::vector<JobSeq> forget = {};  // with events; keys that name them answer 410
+};
+
+struct JobFilter {
+    std::string issuer = {}, subject = {};
+    std::string account = {};  // not empty: all jobs of the account instead of the identity's
+    std::vector<State> states = {};
+    std::optional<WallTime> since = {};  // updated at or after
+    std::string name = {};
+    JobSeq before = 0;  // paging: only jobs with a smaller seq; 0 = from the newest
+    std::size_t limit = 100;
+};
+
+// What a submission needs of a job.
+struct StoredRequest {
+    JobSeq seq = 0;
+    std::string id = {};
+    std::shared_ptr<const Request> request = {};
+    std::string script_hash = {};
+    std::string secret = {};
+};
+
+class Store {
+public:
+    virtual ~Store() = default;
+
+    // Errors: unavailable (disk full, file damaged); then nothing of `changes` is kept. On success
+    // the events that were appended, with their numbers.
+    virtual Async<std::vector<EventRow>> commit(Changes changes) = 0;
+
+    // Numbers for new jobs; never given twice, also not after a restart.
+    virtual JobSeq next_seq() = 0;
+    // 4 characters of a-z2-7 that differ from store to store.
+    virtual std::string instance() const = 0;
+
+    virtual Async<std::optional<JobRow>> job(std::string id) = 0;
+    virtual Async<std::vector<JobRow>> jobs(std::vector<std::string> ids) = 0;  // found ones only
+    virtual Async<std::vector<JobRow>> list(JobFilter filter) = 0;              // newest first
+    virtual Async<std::optional<JobRow>> job_by_tag(std::string tag_or_batch_id) = 0;
+    virtual Async<std::vector<StoredRequest>> requests(std::vector<JobSeq> seqs) = 0;
+    virtual Async<std::optional<KeyRow>> key(std::string issuer, std::string subject,
+                                             std::string key) = 0;
+    // Events with a number above `after`, oldest first; filters as in JobFilter (issuer, subject
+    // or account).
+    virtual Async<std::vector<EventRow>> events(JobFilter who, std::int64_t after,
+                                                std::size_t limit) = 0;
+    virtual Async<std::vector<EventRow>> job_events(JobSeq seq) = 0;
+
+    // At start: every job that is not final, and every attempt that may still matter (jobs not
+    // final, or given up or voided within 30 days).
+    virtual Async<std::vector<JobRow>> active_jobs() = 0;
+    virtual Async<std::vector<AttemptRow>> live_attempts() = 0;
+    virtual Async<std::int64_t> last_event() = 0;
+
+    // Retention: final jobs that ended before `before`, oldest first.
+    virtual Async<std::vector<JobRow>> ended_before(WallTime before, bool files_only,
+                                                    std::size_t limit) = 0;
+    virtual Async<void> mark_files_removed(std::vector<JobSeq> seqs) = 0;
+    // Removes keys and old attempts that nothing needs any more.
+    virtual Async<void> sweep(WallTime keys_before, WallTime attempts_before) = 0;
+
+    // Copies the whole store into a new file while work goes on.
+    virtual Async<void> backup(std::string path) = 0;
+
+    struct Health {
+        bool ok = true;
+        std::string message = {};
+        std::uint64_t commits = 0;
+        double last_commit_s = 0;
+    };
+    virtual Health health() const = 0;
+};
+
+}  // namespace berth::jobs
