@@ -1,0 +1,136 @@
+// The operator's program: its commands and their arguments.
+#include "app/ctl.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <functional>
+
+using namespace berth::ctl;
+
+namespace {
+
+// A command that runs `action` and keeps its exit status.
+CLI::App* add(CLI::App& parent, const std::string& name, const std::string& what,
+              const std::function<int()>& action, int& status) {
+    auto* command = parent.add_subcommand(name, what);
+    command->callback([action, &status] { status = action(); });
+    return command;
+}
+
+void add_jobs(CLI::App& program, Options& options, int& status) {
+    static std::string state, wanted, tag, path;
+    add(
+        program, "status", "the service, its dependencies and its jobs",
+        [&] { return berth::ctl::status(options); }, status);
+    add(
+        program, "jobs", "unfinished jobs of all identities", [&] { return jobs(options, state); },
+        status)
+        ->add_option("--state", state, "only this state");
+    add(
+        program, "job", "one job with its history", [&] { return job(options, wanted); }, status)
+        ->add_option("job", wanted, "its id, tag or batch id")
+        ->required();
+    add(
+        program, "cancel", "cancel a job", [&] { return cancel(options, wanted); }, status)
+        ->add_option("job", wanted, "its id, tag or batch id")
+        ->required();
+    add(
+        program, "drain", "submit nothing more to the batch system; what runs goes on",
+        [&] { return simple(options, "/drain"); }, status);
+    add(
+        program, "undrain", "submit again", [&] { return simple(options, "/undrain"); }, status);
+    add(
+        program, "reload", "read configuration and certificates again",
+        [&] { return simple(options, "/reload"); }, status);
+    add(
+        program, "flush-keys", "fetch the keys of all issuers at once",
+        [&] { return simple(options, "/keys/flush"); }, status);
+    add(
+        program, "orphans", "batch jobs with a tag of ours that the store does not know",
+        [&] { return orphans(options, tag); }, status)
+        ->add_option("--cancel", tag, "cancel the one with this tag");
+    add(
+        program, "backup", "copy the store while work goes on",
+        [&] { return backup(options, path); }, status)
+        ->add_option("path", path, "absolute path of a new file")
+        ->required();
+}
+
+void add_checks(CLI::App& program, Options& options, int& status) {
+    static bool submit = false;
+    static std::string queue, file;
+    static TraceRequest wanted;
+    auto* check_command = add(
+        program, "check", "check the configuration and ask the batch system for its limits",
+        [&] { return check(options, submit, queue); }, status);
+    check_command->add_flag("--submit", submit, "also run a probe job on a node");
+    check_command->add_option("--queue", queue, "queue of the probe job");
+
+    auto* token = program.add_subcommand("token", "explain tokens");
+    token->require_subcommand(1);
+    add(
+        *token, "inspect", "every check of a token, and what it may do here",
+        [&] { return inspect(options, file); }, status)
+        ->add_option("file", file, "file with the token; - is standard input")
+        ->required();
+
+    auto* trace_command = add(
+        program, "trace", "dry run: every mapping rule, and the batch script",
+        [&] { return trace(options, wanted); }, status);
+    trace_command->add_option("--issuer", wanted.issuer, "name of an issuer in the configuration");
+    trace_command->add_option("--subject", wanted.subject, "subject");
+    trace_command->add_option("--group", wanted.groups, "group; may be repeated");
+    trace_command->add_option("--scope", wanted.scopes, "scope; may be repeated");
+    trace_command->add_option("--token", wanted.token_file, "file with a token, instead of these");
+    trace_command->add_option("--request", wanted.request_file, "file with a job as JSON");
+}
+
+void add_issuer(CLI::App& program, int& status) {
+    static std::string directory, url, name = "dev";
+    static TokenRequest wanted;
+    auto* issuer =
+        program.add_subcommand("issuer", "FOR DEVELOPMENT ONLY: a token issuer in a folder");
+    issuer->require_subcommand(1);
+    auto* init = add(
+        *issuer, "init", "make a key and its JWK set",
+        [&] { return issuer_init(directory, url, name); }, status);
+    init->add_option("directory", directory, "folder for the key")->required();
+    init->add_option("--url", url, "issuer URL")->required();
+    init->add_option("--name", name, "short name")->capture_default_str();
+    auto* token = add(
+        *issuer, "token", "sign a token", [&] { return issuer_token(wanted); }, status);
+    token->add_option("directory", wanted.directory, "folder of the issuer")->required();
+    token->add_option("--subject", wanted.subject, "sub")->required();
+    token->add_option("--audience", wanted.audience, "aud")->required();
+    token->add_option("--scope", wanted.scope, "scope, separated by spaces");
+    token->add_option("--groups", wanted.groups, "wlcg.groups, separated by commas");
+    token->add_option("--lifetime", wanted.lifetime_s, "seconds")->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App program{"berthctl: operates a Berth gateway"};
+    program.set_version_flag("--version", BERTH_VERSION);
+    program.require_subcommand(1);
+    program.fallthrough();
+    Options options;
+    int status = 0;
+    program.add_option("--config", options.config_file, "the daemon's configuration file")
+        ->capture_default_str();
+    program.add_option("--socket", options.socket, "admin socket, instead of the configuration's");
+    program.add_flag("--json", options.json, "print JSON");
+    add_jobs(program, options, status);
+    add_checks(program, options, status);
+    add_issuer(program, status);
+    try {
+        program.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return program.exit(error);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "berthctl: %s\n", error.what());
+        return 1;
+    }
+    return status;
+}

@@ -1,0 +1,75 @@
+// SIGHUP: a new configuration and new certificates, or none of it.
+#include "app/daemon.hpp"
+
+#include "base/log.hpp"
+
+#include <systemd/sd-daemon.h>
+#include <boost/asio/as_tuple.hpp>
+
+#include <csignal>
+
+namespace berth::app {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// What a running daemon cannot change; the sentence names the key.
+std::string fixed_key_that_differs(const config::Config& a, const config::Config& b) {
+    const std::pair<const char*, bool> fixed[] = {
+        {"roles", a.roles == b.roles},
+        {"api.listen", a.api.listen == b.api.listen},
+        {"observe.listen", a.observe == b.observe},
+        {"admin.socket", a.admin == b.admin},
+        {"node.listen", a.node.listen == b.node.listen},
+        {"store.path", a.store.path == b.store.path},
+        {"jobs.session_root", a.jobs.session_root == b.jobs.session_root},
+        {"jobs.batch", a.jobs.batch == b.jobs.batch},
+        {"batch", a.batch == b.batch},
+    };
+    for (const auto& [key, same] : fixed)
+        if (!same)
+            return key;
+    return {};
+}
+
+}  // namespace
+
+asio::awaitable<void> Daemon::on_hangup() {
+    asio::signal_set signals(loop_, SIGHUP);
+    for (;;) {
+        co_await signals.async_wait(asio::use_awaitable);
+        ::sd_notify(0, "RELOADING=1");
+        const auto problem = reload();
+        if (!problem.empty())
+            log::warning("reload_refused", {{"problem", problem}});
+        ::sd_notify(0, "READY=1");
+    }
+}
+
+std::string Daemon::reload() {
+    auto loaded = config::load_file(config_file_, account_);
+    if (!loaded.problems.empty())
+        return "the old configuration stays in force: " +
+               config::to_string(loaded.problems.front());
+    const auto fixed = fixed_key_that_differs(config_, loaded.config);
+    if (!fixed.empty())
+        return "the old configuration stays in force: " + fixed + " needs a restart";
+    if (auto certificate = api_door_->reload_certificate(); !certificate)
+        return "the old configuration stays in force: " + certificate.error().message;
+    apply(std::move(loaded.config));
+    log::info("reloaded", {{"config", config_file_}});
+    return {};
+}
+
+void Daemon::apply(config::Config config) {
+    config_ = std::move(config);
+    authenticator_.reload(auth_settings(config_));
+    access_.reload(mapping_rules(config_));
+    engine_->reload(engine_settings(config_));
+    service_->reload(service_settings(config_));
+    api_->reload(api_settings(config_));
+    node_->reload(node_networks(config_));
+}
+
+}  // namespace berth::app

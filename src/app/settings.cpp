@@ -1,0 +1,230 @@
+#include "app/settings.hpp"
+
+#include "base/text.hpp"
+
+#include <thread>
+
+namespace berth::app {
+
+namespace {
+
+std::vector<std::pair<std::string, std::string>> pairs(const config::Table& table) {
+    return {table.begin(), table.end()};
+}
+
+std::map<std::string, std::string> map_of(const config::Table& table) {
+    return {table.begin(), table.end()};
+}
+
+jobs::QueuePolicy policy(const config::Queue& queue) {
+    return {.name = queue.name,
+            .batch_queue = queue.batch_queue,
+            .is_default = queue.is_default,
+            .wall_time_max_s = static_cast<unsigned>(queue.wall_time_max.count()),
+            .nodes_max = queue.nodes_max,
+            .slots_max = queue.slots_max,
+            .memory_per_slot_max_mb = queue.memory_per_slot_max_mb,
+            .gpus_max = queue.gpus_max,
+            .options = map_of(queue.options)};
+}
+
+std::chrono::hours hours(config::Seconds seconds) {
+    return std::chrono::ceil<std::chrono::hours>(seconds);
+}
+
+}  // namespace
+
+auth::AuthSettings auth_settings(const config::Config& config) {
+    auth::AuthSettings settings{.audiences = config.api.audience};
+    for (const auto& issuer : config.issuers) {
+        auth::IssuerSettings made{.name = issuer.name, .url = issuer.url};
+        made.profile =
+            issuer.profile == "scitokens" ? auth::Profile::scitokens : auth::Profile::wlcg;
+        made.keys_file = issuer.keys_file;
+        made.ca_file = issuer.ca_file;
+        made.internal = issuer.internal;
+        made.max_lifetime = issuer.max_lifetime;
+        made.exp_leeway = issuer.expiry_leeway;
+        made.accept_any_audience = issuer.accept_any_audience;
+        made.jwks_hosts = issuer.jwks_hosts;
+        settings.issuers.push_back(std::move(made));
+    }
+    for (const auto& ban : config.bans)
+        settings.bans.push_back(
+            {.issuer = ban.issuer, .subject = ban.subject, .jti = ban.jti, .kid = ban.kid});
+    settings.keys.refresh = config.tokens.refresh_interval;
+    settings.keys.expire_after = config.tokens.expire_after;
+    settings.keys.warn_after = config.tokens.expire_after / 2;
+    settings.keys.state_directory = config.tokens.state_path;
+    if (!config.tokens.system_jwks_cache)
+        settings.keys.system_caches.clear();
+    return settings;
+}
+
+std::vector<auth::MappingRule> mapping_rules(const config::Config& config) {
+    std::vector<auth::MappingRule> rules;
+    for (const auto& mapping : config.mappings)
+        rules.push_back({.issuer = mapping.issuer,
+                         .subject = mapping.subject,
+                         .groups = mapping.groups,
+                         .scopes = mapping.scopes,
+                         .account = mapping.account,
+                         .batch_account = mapping.batch_account,
+                         .queues = mapping.queues,
+                         .account_wide = mapping.account_wide,
+                         .jobs_max = mapping.jobs_max});
+    return rules;
+}
+
+jobs::EngineSettings engine_settings(const config::Config& config) {
+    const auto& jobs = config.jobs;
+    jobs::EngineSettings settings;
+    settings.poll_interval = jobs.poll_interval;
+    settings.poll_interval_max = jobs.poll_interval_max;
+    settings.submit_width = jobs.submit_width;
+    settings.commands_per_minute_max = jobs.commands_per_minute_max;
+    settings.upload_timeout = jobs.upload_timeout;
+    settings.decide.attempts_max = jobs.attempts_max;
+    settings.decide.missing_window = std::max(jobs.lookup_window, jobs.unknown_grace);
+    settings.wrapper.root = jobs.cluster_path.empty() ? jobs.session_root : jobs.cluster_path;
+    settings.wrapper.node_url = jobs.node_url;
+    settings.wrapper.heartbeat_s = static_cast<unsigned>(jobs.heartbeat_interval.count());
+    settings.wrapper.output_bytes_max = jobs.stdout_bytes_max;
+    settings.wrapper.environment = pairs(config.site.environment);
+    settings.placement.wall_time_default_s = static_cast<unsigned>(jobs.default_wall_time.count());
+    for (const auto& queue : config.queues)
+        settings.placement.policies.push_back(policy(queue));
+    settings.keep_jobs = hours(jobs.keep_jobs);
+    settings.keep_files = hours(jobs.keep_files);
+    return settings;
+}
+
+jobs::ServiceSettings service_settings(const config::Config& config) {
+    return {.jobs_max_per_identity = config.jobs.jobs_max_per_identity,
+            .jobs_max_total = config.jobs.jobs_max_total};
+}
+
+api::ApiSettings api_settings(const config::Config& config) {
+    api::ApiSettings settings;
+    settings.limits = {.body_bytes_max = config.api.request_bytes_max,
+                       .script_bytes_max = config.api.script_bytes_max,
+                       .file_bytes_max = config.api.upload_bytes_max,
+                       .count_max = config.api.count_max,
+                       .bulk_max = config.api.bulk_max};
+    settings.long_poll_max = config.api.long_poll_max;
+    settings.event_streams_max = config.api.event_streams_max;
+    settings.event_streams_per_client_max = config.api.event_streams_per_client_max;
+    settings.site.name = config.site.name;
+    settings.site.description = config.site.description;
+    settings.site.plugin = config.jobs.batch;
+    settings.site.architectures = config.site.architectures;
+    for (const auto& place : config.site.reachable)
+        settings.site.destinations.push_back({.host = place.host,
+                                              .port = place.port,
+                                              .protocol = place.protocol,
+                                              .note = place.note});
+    settings.site.shared_paths.push_back(
+        config.jobs.cluster_path.empty() ? config.jobs.session_root : config.jobs.cluster_path);
+    return settings;
+}
+
+store::SqliteSettings store_settings(const config::Config& config) {
+    return {.path = config.store.path, .free_bytes_min = config.store.free_bytes_min};
+}
+
+store::OwnFilesSettings files_settings(const config::Config& config, const std::string& instance) {
+    store::OwnFilesSettings settings{.root = config.jobs.session_root, .instance = instance};
+    settings.upload_bytes_max = config.api.upload_bytes_max;
+    if (config.jobs.session_bytes_max != 0)
+        settings.session_bytes_max = config.jobs.session_bytes_max;
+    if (config.jobs.session_files_max != 0)
+        settings.session_files_max = config.jobs.session_files_max;
+    return settings;
+}
+
+sites::SlurmSettings slurm_settings(const config::Config& config, const std::string& tag_prefix) {
+    const auto& slurm = config.batch.slurm;
+    sites::SlurmSettings settings;
+    settings.bin = slurm.bin;
+    settings.environment = map_of(slurm.environment);
+    settings.clusters = join(slurm.clusters, ",");
+    settings.tag_prefix = tag_prefix;
+    settings.options = map_of(slurm.options);
+    if (slurm.history == "yes")
+        settings.history = sites::SlurmSettings::History::always;
+    else if (slurm.history == "no")
+        settings.history = sites::SlurmSettings::History::never;
+    return settings;
+}
+
+sites::HostSettings host_settings(const config::Config& config) {
+    sites::HostSettings settings;
+    settings.submit_width = config.jobs.submit_width;
+    return settings;
+}
+
+sites::LocalSettings local_settings(const config::Config& config) {
+    const auto& local = config.batch.local;
+    sites::LocalSettings settings;
+    settings.queue = local.queue;
+    settings.spool = local.spool;
+    settings.slots =
+        local.slots != 0 ? local.slots : std::max(1U, std::thread::hardware_concurrency());
+    settings.memory_mb = local.memory_mb;
+    settings.architectures = config.site.architectures;
+    return settings;
+}
+
+net::FetcherSettings fetcher_settings(const config::Config& config) {
+    return {.parent_proxy = config.proxy.parent};
+}
+
+net::ServerSettings api_server(const config::Config& config) {
+    const auto& api = config.api;
+    net::ServerSettings settings;
+    settings.name = "api";
+    settings.listen = api.listen;
+    settings.certificate_file = api.certificate;
+    settings.key_file = api.key;
+    settings.connections_max = api.connections_max;
+    settings.connections_per_peer_max = api.connections_per_peer_max;
+    settings.handshake_timeout = api.handshake_timeout;
+    settings.head_timeout = api.head_timeout;
+    settings.idle_timeout = api.idle_timeout;
+    settings.stall_timeout = api.stall_timeout;
+    return settings;
+}
+
+net::ServerSettings observe_server(const config::Config& config) {
+    net::ServerSettings settings;
+    settings.name = "observe";
+    settings.listen = config.observe.listen;
+    settings.connections_max = 100;
+    return settings;
+}
+
+net::ServerSettings node_server(const config::Config& config) {
+    net::ServerSettings settings;
+    settings.name = "node";
+    settings.listen = config.node.listen;
+    settings.body_bytes_max = 1U << 20U;
+    return settings;
+}
+
+net::ServerSettings admin_server(const config::Config& config) {
+    net::ServerSettings settings;
+    settings.name = "admin";
+    settings.listen = {"unix:" + config.admin.socket};
+    settings.connections_max = 50;
+    return settings;
+}
+
+std::vector<Network> node_networks(const config::Config& config) {
+    std::vector<Network> networks;
+    for (const auto& text : config.node.networks)
+        if (auto network = Network::parse(text))
+            networks.push_back(*network);
+    return networks;
+}
+
+}  // namespace berth::app

@@ -1,0 +1,398 @@
+#include "store/session_files.hpp"
+
+#include "base/ids.hpp"
+#include "base/text.hpp"
+#include "store/session_paths.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <dirent.h>
+
+#include <cerrno>
+#include <cstdio>
+
+namespace berth::store {
+
+using jobs::Fence;
+using jobs::session_path;
+
+namespace {
+
+constexpr std::size_t small_file_max = 1U << 20U;
+
+struct CloseDirectory {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using Listing = std::unique_ptr<DIR, CloseDirectory>;
+
+Result<void> make_directory(int directory, const std::string& name) {
+    if (::mkdirat(directory, name.c_str(), 0700) != 0 && errno != EEXIST)
+        return system_error("make folder " + name, errno);
+    return {};
+}
+
+// Writes a small file by temporary name and rename, so that a node never reads half of it.
+Result<void> write_file(int directory, const std::string& name, std::string_view content,
+                        unsigned mode) {
+    const auto temporary = name + "." + random_base32(6);
+    auto file = open_beneath(directory, temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
+    if (!file)
+        return file.error();
+    auto written = write_all(file->get(), content);
+    if (written && ::renameat(directory, temporary.c_str(), directory, name.c_str()) != 0)
+        written = system_error("rename to " + name, errno);
+    if (!written)
+        ::unlinkat(directory, temporary.c_str(), 0);
+    return written;
+}
+
+Result<std::string> read_small(int directory, const std::string& name) {
+    auto file = open_beneath(directory, name, O_RDONLY | O_NOFOLLOW);
+    if (!file)
+        return file.error();
+    std::string content(small_file_max, '\0');
+    const auto got = ::read(file->get(), content.data(), content.size());
+    if (got < 0)
+        return system_error("read " + name, errno);
+    content.resize(static_cast<std::size_t>(got));
+    return content;
+}
+
+// A file that is written beside its place and renamed into it when it is complete.
+class FileUpload final : public jobs::Upload {
+public:
+    FileUpload(Parent parent, Descriptor file, std::string temporary, std::uint64_t bytes_max)
+        : parent_(std::move(parent)),
+          file_(std::move(file)),
+          temporary_(std::move(temporary)),
+          left_(bytes_max) {}
+    ~FileUpload() override {
+        if (!temporary_.empty())
+            ::unlinkat(parent_.directory.get(), temporary_.c_str(), 0);
+    }
+
+    Result<void> write(std::string_view bytes) override {
+        if (bytes.size() > left_)
+            return Error{ErrorKind::too_large,
+                         "the file is larger than this site accepts, or the job's files together "
+                         "would be"};
+        left_ -= bytes.size();
+        return write_all(file_.get(), bytes);
+    }
+
+    Result<bool> finish() override {
+        struct stat old {};
+        const bool fresh = ::fstatat(parent_.directory.get(), parent_.name.c_str(), &old,
+                                     AT_SYMLINK_NOFOLLOW) != 0;
+        if (!fresh && S_ISDIR(old.st_mode))
+            return Error{ErrorKind::conflict, "there is a folder of this name"};
+        if (::fsync(file_.get()) != 0)
+            return system_error("fsync", errno);
+        if (::renameat(parent_.directory.get(), temporary_.c_str(), parent_.directory.get(),
+                       parent_.name.c_str()) != 0)
+            return system_error("rename", errno);
+        temporary_.clear();
+        return fresh;
+    }
+
+private:
+    Parent parent_;
+    Descriptor file_;
+    std::string temporary_;
+    std::uint64_t left_;
+};
+
+// Adds what is below `directory` to `entries`; links are listed as files and not followed.
+Result<void> list_below(int directory, const std::string& prefix, std::size_t most,
+                        std::vector<jobs::FileEntry>& entries) {
+    const Listing listing(::fdopendir(::fcntl(directory, F_DUPFD_CLOEXEC, 0)));
+    if (!listing)
+        return system_error("list files", errno);
+    ::rewinddir(listing.get());
+    while (const auto* found = ::readdir(listing.get())) {
+        const std::string name = found->d_name;
+        struct stat info {};
+        if (name == "." || name == ".." || name.starts_with(".berth-upload.") || !is_utf8(name) ||
+            ::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        if (entries.size() >= most)
+            return {};
+        jobs::FileEntry entry{.path = prefix + name};
+        entry.directory = S_ISDIR(info.st_mode);
+        entry.size = entry.directory ? 0 : static_cast<std::uint64_t>(info.st_size);
+        entry.modified_s = info.st_mtime;
+        entries.push_back(entry);
+        if (!entry.directory)
+            continue;
+        auto below = open_beneath(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (below)
+            if (auto listed = list_below(below->get(), entry.path + "/", most, entries); !listed)
+                return listed;
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Descriptor> OwnFiles::open_root() const {
+    Descriptor root(::open(settings_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!root)
+        return system_error(settings_.root, errno);
+    return root;
+}
+
+Result<void> OwnFiles::prepare_root() {
+    if (::mkdir(settings_.root.c_str(), 0700) != 0 && errno != EEXIST)
+        return system_error("make the session root " + settings_.root, errno);
+    auto root = open_root();
+    if (!root)
+        return root.error();
+    const auto mark = read_small(root->get(), ".berth");
+    if (mark && trim(*mark) != settings_.instance)
+        return Error{ErrorKind::conflict,
+                     "the session root " + settings_.root + " belongs to another store (instance " +
+                         printable(trim(*mark), 20) + "); give each berthd a root of its own"};
+    for (const auto* name : {"jobs", "scripts", "attempts", "events"})
+        if (auto made = make_directory(root->get(), name); !made)
+            return made;
+    if (!mark)
+        return write_file(root->get(), ".berth", settings_.instance + "\n", 0600);
+    return {};
+}
+
+// Equal scripts are one file below scripts/, linked into the sessions; where links are not
+// possible (too many, another file system) the session gets a copy.
+Result<void> OwnFiles::keep_script(int root, const jobs::SessionInput& input) const {
+    const auto shared = "scripts/" + input.script_hash;
+    const auto own = session_path(input.job_id) + "/script";
+    if (::linkat(root, shared.c_str(), root, own.c_str(), 0) == 0 || errno == EEXIST)
+        return {};
+    if (errno == ENOENT) {
+        if (auto written = write_file(root, shared, input.script, 0700); !written)
+            return written;
+        if (::linkat(root, shared.c_str(), root, own.c_str(), 0) == 0 || errno == EEXIST)
+            return {};
+    }
+    return write_file(root, own, input.script, 0700);
+}
+
+Result<void> OwnFiles::make(const std::string&, const jobs::SessionInput& input) {
+    auto root = open_root();
+    if (!root)
+        return Error{ErrorKind::unavailable, root.error().message};
+    const auto path = session_path(input.job_id);
+    if (!input.fresh) {
+        const auto there = open_beneath(root->get(), path + "/files", O_RDONLY | O_DIRECTORY);
+        if (!there)
+            return there.error();
+    } else {
+        for (const auto& name : {path.substr(0, path.rfind('/')), path, path + "/files"})
+            if (auto made = make_directory(root->get(), name); !made)
+                return made;
+    }
+    if (input.launch.empty())
+        return {};  // made for uploads; the rest follows with the submission
+    if (!input.script_hash.empty())
+        if (auto kept = keep_script(root->get(), input); !kept)
+            return kept;
+    if (auto written = write_file(root->get(), path + "/secret", input.secret, 0600); !written)
+        return written;
+    return write_file(root->get(), path + "/launch", input.launch, 0600);
+}
+
+Result<void> OwnFiles::write_manifest(const std::string&, const std::string& tag,
+                                      const std::vector<std::string>& job_ids) {
+    auto root = open_root();
+    if (!root)
+        return Error{ErrorKind::unavailable, root.error().message};
+    std::string text;
+    for (const auto& id : job_ids)
+        text += settings_.root + "/" + session_path(id) + "\n";
+    return write_file(root->get(), "attempts/" + tag, text, 0600);
+}
+
+Fence OwnFiles::read_fence(int root, const std::string& job_id) const {
+    const auto path = session_path(job_id);
+    // Opening the directory makes an NFS client ask the server for its present content.
+    const auto session = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
+    if (!session) {
+        const bool gone = session.error().kind == ErrorKind::not_found;
+        return {.kind = gone ? Fence::Kind::missing : Fence::Kind::unreadable};
+    }
+    char link[512];
+    const auto length = ::readlinkat(session->get(), "fence", link, sizeof link);
+    if (length < 0)
+        return {.kind = errno == ENOENT ? Fence::Kind::free : Fence::Kind::unreadable};
+    return jobs::parse_fence({link, static_cast<std::size_t>(length)});
+}
+
+jobs::SessionView OwnFiles::look(const std::string&, const std::string& job_id) {
+    auto root = open_root();
+    // Without its mark the root is not the session root: not mounted, for example.
+    if (!root || !read_small(root->get(), ".berth"))
+        return {};
+    jobs::SessionView view{.fence = read_fence(root->get(), job_id)};
+    if (view.fence.kind != Fence::Kind::taken)
+        return view;
+    const auto text = read_small(root->get(), session_path(job_id) + "/exit." + view.fence.nonce);
+    if (text)
+        view.marker = jobs::parse_marker(*text);
+    if (view.marker && view.marker->nonce != view.fence.nonce)
+        view.marker.reset();
+    return view;
+}
+
+Fence OwnFiles::void_fence(const std::string&, const std::string& job_id) {
+    auto root = open_root();
+    if (!root || !read_small(root->get(), ".berth"))
+        return {};
+    const auto own = "void:" + random_base32(16);
+    const auto path = session_path(job_id) + "/fence";
+    static_cast<void>(::symlinkat(own.c_str(), root->get(), path.c_str()));
+    return read_fence(root->get(), job_id);  // what is there counts, not what symlink said
+}
+
+Result<std::vector<jobs::SessionEvent>> OwnFiles::take_events(std::size_t most) {
+    auto root = open_root();
+    if (!root)
+        return Error{ErrorKind::unavailable, root.error().message};
+    auto folder = open_beneath(root->get(), "events", O_RDONLY | O_DIRECTORY);
+    if (!folder)
+        return Error{ErrorKind::unavailable, folder.error().message};
+    const Listing listing(::fdopendir(folder->release()));
+    if (!listing)
+        return system_error("list events", errno);
+    const int here = ::dirfd(listing.get());
+    std::vector<jobs::SessionEvent> events;
+    while (const auto* found = ::readdir(listing.get())) {
+        if (events.size() >= most)
+            break;
+        const std::string name = found->d_name;
+        if (name == "." || name == "..")
+            continue;
+        struct stat info {};
+        if (::fstatat(here, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        if (auto event = jobs::parse_event_name(name);
+            event && S_ISREG(info.st_mode) && info.st_uid == ::geteuid())
+            events.push_back(std::move(*event));
+        ::unlinkat(here, name.c_str(), 0);
+    }
+    return events;
+}
+
+Result<void> OwnFiles::remove(const std::string&, const std::string& job_id) {
+    auto root = open_root();
+    if (!root)
+        return Error{ErrorKind::unavailable, root.error().message};
+    // The script's shared copy goes with its last session.
+    struct stat script {};
+    const auto own = session_path(job_id) + "/script";
+    const bool last = ::fstatat(root->get(), own.c_str(), &script, AT_SYMLINK_NOFOLLOW) == 0 &&
+                      script.st_nlink == 2;
+    const auto text = last ? read_small(root->get(), session_path(job_id) + "/launch")
+                           : Result<std::string>(std::string());
+    auto removed = remove_tree(root->get(), session_path(job_id));
+    if (!removed || !last)
+        return removed;
+    auto scripts = open_beneath(root->get(), "scripts", O_RDONLY | O_DIRECTORY);
+    if (!scripts)
+        return removed;
+    const Listing listing(::fdopendir(scripts->release()));
+    while (const auto* found = listing ? ::readdir(listing.get()) : nullptr) {
+        if (found->d_ino != script.st_ino)
+            continue;
+        ::unlinkat(::dirfd(listing.get()), found->d_name, 0);
+        break;
+    }
+    return removed;
+}
+
+Result<void> OwnFiles::remove_manifest(const std::string&, const std::string& tag) {
+    auto root = open_root();
+    if (!root)
+        return Error{ErrorKind::unavailable, root.error().message};
+    if (::unlinkat(root->get(), ("attempts/" + tag).c_str(), 0) != 0 && errno != ENOENT)
+        return system_error("remove manifest " + tag, errno);
+    return {};
+}
+
+Result<Descriptor> OwnFiles::open_files(const std::string& job_id) const {
+    auto root = open_root();
+    if (!root)
+        return Error{ErrorKind::unavailable, root.error().message};
+    return open_beneath(root->get(), session_path(job_id) + "/files", O_RDONLY | O_DIRECTORY);
+}
+
+Result<std::vector<jobs::FileEntry>> OwnFiles::list(const std::string&, const std::string& job_id,
+                                                    std::size_t most) {
+    auto files = open_files(job_id);
+    if (!files)
+        return files.error();
+    std::vector<jobs::FileEntry> entries;
+    if (auto listed = list_below(files->get(), "", most, entries); !listed)
+        return listed.error();
+    return entries;
+}
+
+Result<Descriptor> OwnFiles::open(const std::string&, const std::string& job_id,
+                                  const std::string& path) {
+    auto files = open_files(job_id);
+    if (!files)
+        return files.error();
+    auto file = open_beneath(files->get(), path, O_RDONLY | O_NONBLOCK);
+    if (!file)
+        return file;
+    struct stat info {};
+    if (::fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode))
+        return Error{ErrorKind::not_found, "not a regular file"};
+    return file;
+}
+
+Result<std::unique_ptr<jobs::Upload>> OwnFiles::upload(const std::string& account,
+                                                       const std::string& job_id,
+                                                       const std::string& path) {
+    auto present = list(account, job_id, settings_.session_files_max + 1);
+    if (!present)
+        return present.error();
+    std::uint64_t used = 0;
+    for (const auto& entry : *present)
+        used += entry.size;
+    if (present->size() > settings_.session_files_max || used > settings_.session_bytes_max)
+        return Error{ErrorKind::too_large, "the job's files are at their limit; delete some first"};
+    auto files = open_files(job_id);
+    if (!files)
+        return files.error();
+    auto parent = make_parent(files->get(), path);
+    if (!parent)
+        return parent.error();
+    const auto temporary = ".berth-upload." + random_base32(12);
+    // Executable, so that an uploaded script can be the payload; only the owner has access.
+    auto file = open_beneath(parent->directory.get(), temporary, O_WRONLY | O_CREAT | O_EXCL, 0700);
+    if (!file)
+        return file.error();
+    const auto most = std::min(settings_.upload_bytes_max, settings_.session_bytes_max - used);
+    return std::unique_ptr<jobs::Upload>(
+        std::make_unique<FileUpload>(std::move(*parent), std::move(*file), temporary, most));
+}
+
+Result<void> OwnFiles::remove_file(const std::string&, const std::string& job_id,
+                                   const std::string& path) {
+    auto files = open_files(job_id);
+    if (!files)
+        return files.error();
+    const auto slash = path.rfind('/');
+    Descriptor folder(::fcntl(files->get(), F_DUPFD_CLOEXEC, 0));
+    if (slash != std::string::npos) {
+        auto opened = open_beneath(files->get(), path.substr(0, slash), O_RDONLY | O_DIRECTORY);
+        if (!opened)
+            return opened.error();
+        folder = std::move(*opened);
+    }
+    const auto name = slash == std::string::npos ? path : path.substr(slash + 1);
+    return remove_tree(folder.get(), name);
+}
+
+}  // namespace berth::store
