@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::uint64_t body_bytes_max = 4U << 20U;
 constexpr std::size_t depth_max = 16;
+constexpr std::size_t listed_max = 1000;  // newest jobs
 constexpr std::size_t output_bytes_max = 1U << 20U;
 
 std::string text_member(const json& body, const char* name) {
@@ -127,15 +128,20 @@ AdminApi::Answer AdminApi::jobs(net::Request& request) {
     const auto query = read_query(request.head.query, {"state"});
     if (!query)
         co_return http::problem(query.error());
-    auto rows = co_await parts_.service.store().active_jobs();
+    jobs::JobFilter filter{.everyone = true, .limit = listed_max};
+    const auto wanted = first(*query, "state");
+    const auto state = jobs::state_from(wanted);
+    if (!wanted.empty() && !state)
+        co_return http::problem(Error{ErrorKind::invalid, "there is no such state", "state"});
+    if (state)
+        filter.states.push_back(*state);
+    const auto rows = co_await parts_.service.list(std::move(filter));
     if (!rows)
         co_return http::problem(rows.error());
     json entries = json::array();
-    const auto wanted = first(*query, "state");
     const auto now = parts_.clock.wall();
     for (const auto& row : *rows)
-        if (wanted.empty() || wanted == to_string(row.status.state))
-            entries.push_back(operator_json(row, now));
+        entries.push_back(operator_json(row, now));
     co_return json_response(200, {{"jobs", std::move(entries)}});
 }
 
@@ -184,12 +190,16 @@ AdminApi::Answer AdminApi::output(net::Request& request) {
 }
 
 AdminApi::Answer AdminApi::drain(net::Request&) {
-    parts_.service.engine().drain(true);
+    const auto done = co_await parts_.service.engine().drain(true);
+    if (!done)
+        co_return http::problem(done.error());
     co_return json_response(200, {{"drained", true}});
 }
 
 AdminApi::Answer AdminApi::undrain(net::Request&) {
-    parts_.service.engine().drain(false);
+    const auto done = co_await parts_.service.engine().drain(false);
+    if (!done)
+        co_return http::problem(done.error());
     co_return json_response(200, {{"drained", false}});
 }
 

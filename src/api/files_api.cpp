@@ -28,6 +28,14 @@ Result<std::string> path_of(const Call& call) {
     return path;
 }
 
+bool is_output(const std::string& path) {
+    return path == "stdout" || path == "stderr";
+}
+
+Error written_by_job() {
+    return Error{ErrorKind::conflict, "stdout and stderr are written by the job"};
+}
+
 std::string entity_tag(const jobs::FileStat& stat) {
     const auto value = std::to_string(stat.size) + "-" + std::to_string(stat.modified_s) + "." +
                        std::to_string(stat.modified_ns);
@@ -142,9 +150,11 @@ FilesApi::Answer FilesApi::write(Call& call) {
     if (call.request.head.headers.contains("Content-Range"))
         co_return http::problem(
             Error{ErrorKind::invalid, "a file is uploaded as a whole", "Content-Range"});
-    if (*path == "stdout" || *path == "stderr")
-        co_return http::problem(
-            Error{ErrorKind::conflict, "stdout and stderr are written by the job"});
+    const auto mine = co_await service_.find(call.caller.owner, call.parameter("id"));
+    if (!mine)
+        co_return http::problem(mine.error());
+    if (is_output(*path))
+        co_return http::problem(written_by_job());
     const auto fresh = co_await store(call, std::move(*path));
     if (!fresh && fresh.error().field == "scope")
         co_return refuse(fresh.error(), {auth::Verb::modify});
@@ -157,6 +167,11 @@ FilesApi::Answer FilesApi::remove(Call& call) {
     auto path = path_of(call);
     if (!path)
         co_return http::problem(path.error());
+    const auto mine = co_await service_.find(call.caller.owner, call.parameter("id"));
+    if (!mine)
+        co_return http::problem(mine.error());
+    if (is_output(*path))
+        co_return http::problem(written_by_job());
     const auto done =
         co_await service_.remove_file(call.caller.owner, call.parameter("id"), std::move(*path));
     if (!done)

@@ -57,10 +57,11 @@ std::vector<Dependency> HealthApi::dependencies() const {
     std::vector<Dependency> all;
     const auto store = parts_.store.health();
     const bool store_ok = store.ok && parts_.engine.store_ok();
-    all.push_back({.name = "store", .state = store_ok ? "ok" : "down"});
+    const bool full = store_ok && !store.message.empty();
+    all.push_back({.name = "store", .state = !store_ok ? "down" : full ? "degraded" : "ok"});
     if (store_ok)
         all.back().last_success = now;
-    else
+    if (!store_ok || full)
         all.back().error =
             store.message.empty() ? "some changes are not written yet" : store.message;
     const auto& batch = parts_.engine.batch_health();
@@ -88,7 +89,7 @@ std::vector<Dependency> HealthApi::dependencies() const {
 }
 
 std::string HealthApi::status(const std::vector<Dependency>& dependencies) const {
-    if (draining_)
+    if (draining_ || parts_.engine.drained())
         return "draining";
     if (!serving_)
         return "starting";

@@ -21,6 +21,8 @@ constexpr std::size_t json_depth_max = 15;
 constexpr std::size_t ids_max = 1000;
 constexpr std::size_t page_max = 1000;
 
+Result<json> read_json(const std::string& body);
+
 struct Submission {
     std::vector<jobs::SubmitItem> items;
     bool list = false;  // the answer is a list
@@ -39,7 +41,7 @@ jobs::SubmitItem read_item(const json& value, const RequestLimits& limits) {
 
 // The items of a body. Errors: invalid JSON, or a list that is too long as a whole.
 Result<Submission> read_submission(const std::string& body, const RequestLimits& limits) {
-    const auto parsed = parse_strict_json(body, json_depth_max);
+    const auto parsed = read_json(body);
     if (!parsed)
         return parsed.error();
     Submission submission;
@@ -96,6 +98,37 @@ jobs::Reply render(const std::vector<jobs::SubmitResult>& results, bool list, Wa
     }
     reply.body = json{{"jobs", std::move(entries)}}.dump();
     return reply;
+}
+
+http::Response submit_response(jobs::Reply reply, bool list) {
+    http::Response response{.status = reply.status};
+    const bool problem = reply.status != 201 && !list;
+    response.headers.set("Content-Type", problem ? "application/problem+json" : "application/json");
+    if (!reply.location.empty())
+        response.headers.set("Location", reply.location);
+    response.body = std::move(reply.body);
+    return response;
+}
+
+// "/jobs/3/resources" as "jobs[3].resources".
+std::string dotted(std::string_view pointer) {
+    std::string text;
+    for (const auto part : split(pointer, '/')) {
+        if (part.empty())
+            continue;
+        if (to_number<std::size_t>(part))
+            text += "[" + std::string(part) + "]";
+        else
+            text += (text.empty() ? "" : ".") + std::string(part);
+    }
+    return text;
+}
+
+Result<json> read_json(const std::string& body) {
+    auto parsed = parse_strict_json(body, json_depth_max);
+    if (!parsed)
+        parsed.error().field = dotted(parsed.error().field);
+    return parsed;
 }
 
 Result<std::string> read_key(const http::Headers& headers) {
@@ -183,17 +216,24 @@ JobsApi::Answer JobsApi::submit(Call& call) {
     const auto body = co_await read_json_body(call.request, settings_->limits.body_bytes_max);
     if (!body)
         co_return http::problem(body.error());
+    jobs::SubmitCall wanted{.owner = call.caller.owner, .items = {}};
+    if (!key->empty() && dry != "true") {
+        // The key is looked up before the body is judged: a key that was used tells more.
+        wanted.key = *key;
+        wanted.body_hash = auth::sha256_hex(*body);
+        auto earlier = co_await service_.earlier_answer(wanted);
+        if (!earlier)
+            co_return http::problem(earlier.error());
+        if (*earlier)
+            co_return submit_response(std::move(**earlier), true);
+    }
     auto submission = read_submission(*body, settings_->limits);
     if (!submission)
         co_return http::problem(submission.error());
-
-    jobs::SubmitCall wanted{.owner = call.caller.owner, .items = std::move(submission->items)};
+    wanted.items = std::move(submission->items);
     const bool list = submission->list;
     if (dry == "true")
-        co_return dry_run(call.caller.owner, wanted, list);
-    wanted.key = *key;
-    if (!key->empty())
-        wanted.body_hash = auth::sha256_hex(*body);
+        co_return dry_run(call.caller.owner, wanted);
     const auto now = clock_.wall();
     jobs::Render render_list = [list, now](const std::vector<jobs::SubmitResult>& results) {
         return render(results, list, now);
@@ -201,17 +241,10 @@ JobsApi::Answer JobsApi::submit(Call& call) {
     auto reply = co_await service_.submit(std::move(wanted), std::move(render_list));
     if (!reply)
         co_return http::problem(reply.error());
-    http::Response response{.status = reply->status};
-    const bool problem = reply->status != 201 && !list;
-    response.headers.set("Content-Type", problem ? "application/problem+json" : "application/json");
-    if (!reply->location.empty())
-        response.headers.set("Location", reply->location);
-    response.body = std::move(reply->body);
-    co_return response;
+    co_return submit_response(std::move(*reply), list);
 }
 
-http::Response JobsApi::dry_run(const jobs::Owner& owner, const jobs::SubmitCall& submission,
-                                bool) {
+http::Response JobsApi::dry_run(const jobs::Owner& owner, const jobs::SubmitCall& submission) {
     json items = json::array();
     for (const auto& item : submission.items) {
         auto shown = item.request ? service_.dry_run(owner, *item.request)
@@ -301,7 +334,7 @@ Async<std::vector<std::string>> JobsApi::read_ids(Call& call) {
     const auto body = co_await read_json_body(call.request, settings_->limits.body_bytes_max);
     if (!body)
         co_return body.error();
-    const auto parsed = parse_strict_json(*body, json_depth_max);
+    const auto parsed = read_json(*body);
     if (!parsed)
         co_return parsed.error();
     if (!parsed->is_object())
@@ -366,6 +399,9 @@ JobsApi::Answer JobsApi::wish_many(Call& call, jobs::Service::Wish wish) {
 }
 
 JobsApi::Answer JobsApi::forget(Call& call) {
+    const auto query = read_query(call.request.head.query, {});
+    if (!query)
+        co_return http::problem(query.error());
     const auto done = co_await service_.forget(call.caller.owner, call.parameter("id"));
     if (!done)
         co_return http::problem(done.error());

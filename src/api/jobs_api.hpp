@@ -29,7 +29,7 @@ public:
 private:
     Answer wish(Call& call, jobs::Service::Wish wish);
     Answer wish_many(Call& call, jobs::Service::Wish wish);
-    http::Response dry_run(const jobs::Owner& owner, const jobs::SubmitCall& submission, bool list);
+    http::Response dry_run(const jobs::Owner& owner, const jobs::SubmitCall& submission);
     Async<std::vector<std::string>> read_ids(Call& call);
 
     jobs::Service& service_;

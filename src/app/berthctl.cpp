@@ -24,7 +24,7 @@ void add_jobs(CLI::App& program, Options& options, int& status) {
         program, "status", "the service, its dependencies and its jobs",
         [&] { return berth::ctl::status(options); }, status);
     add(
-        program, "jobs", "unfinished jobs of all identities", [&] { return jobs(options, state); },
+        program, "jobs", "the newest jobs of all identities", [&] { return jobs(options, state); },
         status)
         ->add_option("--state", state, "only this state");
     add(
@@ -36,10 +36,11 @@ void add_jobs(CLI::App& program, Options& options, int& status) {
         ->add_option("job", wanted, "its id, tag or batch id")
         ->required();
     add(
-        program, "drain", "submit nothing more to the batch system; what runs goes on",
+        program, "drain", "take no new jobs; those that were accepted go on",
         [&] { return simple(options, "/drain"); }, status);
     add(
-        program, "undrain", "submit again", [&] { return simple(options, "/undrain"); }, status);
+        program, "undrain", "take new jobs again", [&] { return simple(options, "/undrain"); },
+        status);
     add(
         program, "reload", "read configuration and certificates again",
         [&] { return simple(options, "/reload"); }, status);

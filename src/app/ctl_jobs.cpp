@@ -23,7 +23,7 @@ int status(const Options& options) {
     const auto& body = answer.body;
     std::printf("berthd %s, instance %s: %s%s\n", show(body["version"]).c_str(),
                 show(body["instance"]).c_str(), show(body["status"]).c_str(),
-                body["drained"].get<bool>() ? " (drained: no new submissions)" : "");
+                body["drained"].get<bool>() ? " (drained: takes no new jobs)" : "");
     std::vector<std::vector<std::string>> rows = {{"DEPENDENCY", "STATE", "LAST SUCCESS", "ERROR"}};
     for (const auto& entry : body["dependencies"])
         rows.push_back({show(entry["name"]), show(entry["state"]), show(entry["last_success"]),

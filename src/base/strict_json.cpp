@@ -42,7 +42,7 @@ public:
     bool number_float(double value, const std::string& digits) override {
         // The parser turns an integer that fits no 64-bit type into an inexact double.
         if (digits.find_first_of(".eE") == std::string::npos)
-            return fail("an integer is out of range");
+            return out_of_range();
         return add(value) != nullptr;
     }
     bool string(std::string& value) override { return add(std::move(value)) != nullptr; }
@@ -83,6 +83,13 @@ private:
     bool fail(const std::string& what) {
         error_ =
             refusal(what + " in " + (open_.size() < 2 ? "the top level" : pointer()), pointer());
+        return false;
+    }
+
+    // Well-formed JSON with a number that no reader here can hold: the value is at fault.
+    bool out_of_range() {
+        fail("an integer is out of range");
+        error_.kind = ErrorKind::unprocessable;
         return false;
     }
 

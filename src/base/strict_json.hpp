@@ -18,8 +18,9 @@ namespace berth {
 
 // The value of `text`. `depth_max` counts open objects and arrays: "[]" has depth 1. The length
 // of `text` is for the caller to limit.
-// Errors: invalid; `message` says what is wrong and where (line and column, or the member),
-// `field` is the JSON pointer of the place when it is inside the value.
+// Errors: invalid, or unprocessable for an integer that no type holds; `message` says what is
+// wrong and where (line and column, or the member), `field` is the JSON pointer of the place when
+// it is inside the value.
 Result<nlohmann::json> parse_strict_json(std::string_view text, std::size_t depth_max);
 
 }  // namespace berth

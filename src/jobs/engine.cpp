@@ -34,6 +34,10 @@ Async<void> Engine::start() {
     auto last = co_await parts_.store.last_event();
     if (!last)
         co_return std::move(last.error()).within("load events");
+    auto drained = co_await parts_.store.note("drained");
+    if (!drained)
+        co_return std::move(drained.error()).within("load notes");
+    drained_ = !drained->empty();
     parts_.bus.start_after(*last);
     for (auto& row : *attempts) {
         auto tag = row.tag;
@@ -107,10 +111,12 @@ std::map<std::pair<std::string, std::string>, std::size_t> Engine::counts() cons
     return result;
 }
 
-void Engine::drain(bool on) {
-    drained_ = on;
-    if (!on)
-        ready_wakeup_.notify();
+Async<void> Engine::drain(bool on) {
+    const std::string value = on ? "yes" : "";
+    auto stored = co_await parts_.store.set_note("drained", value);
+    if (stored)
+        drained_ = on;
+    co_return stored;
 }
 
 void Engine::mark_dirty(JobSeq seq) {

@@ -85,6 +85,8 @@ public:
     Async<void> cancel(JobSeq seq, CancelBy who);
     Async<void> hold(JobSeq seq);
     Async<void> release(JobSeq seq);
+    // The session directory exists: from here on it is never made anew.
+    Async<void> session_made(JobSeq seq);
     // All declared files are there.
     Async<void> uploaded(JobSeq seq);
 
@@ -98,8 +100,8 @@ public:
     Async<void> refresh_limits();
     const EngineSettings& settings() const { return settings_; }
 
-    // No new submissions while drained.
-    void drain(bool on);
+    // While drained no new jobs are taken; those that were go on. Durable.
+    Async<void> drain(bool on);
     bool drained() const { return drained_; }
 
     std::size_t active() const { return jobs_.size(); }
@@ -184,6 +186,9 @@ private:
     boost::asio::awaitable<void> event_reader();
     boost::asio::awaitable<void> apply_snapshot(QueueSnapshot snapshot,
                                                 std::set<std::string> asked_tags, bool is_poll);
+    void apply_record(Changes& changes, Attempt& owner, const BatchRecord& record, unsigned index,
+                      const QueueSnapshot& snapshot, std::set<JobSeq>& shown);
+    void duplicate(Job& job, const BatchRecord& record);
     void observe(Job& job, const BatchRecord& record, const QueueSnapshot& snapshot);
     void observe_missing(Job& job, SteadyTime asked);
     boost::asio::awaitable<void> check_unknown_tag(BatchRecord record);

@@ -125,6 +125,17 @@ Async<void> Engine::release(JobSeq seq) {
     co_return Result<void>();
 }
 
+Async<void> Engine::session_made(JobSeq seq) {
+    auto* found = job(seq);
+    if (found == nullptr || found->row.status.session_made)
+        co_return Result<void>();
+    auto next = found->row.status;
+    next.session_made = true;
+    Changes changes;
+    set_status(changes, *found, std::move(next));
+    co_return co_await commit(std::move(changes));
+}
+
 Async<void> Engine::uploaded(JobSeq seq) {
     auto* found = job(seq);
     if (found == nullptr || found->row.status.state != State::uploading)
@@ -133,7 +144,6 @@ Async<void> Engine::uploaded(JobSeq seq) {
     next.state = State::ready;
     next.reason = Reason::none;
     next.detail.clear();
-    next.session_made = true;  // from here on it must not be made anew without the files
     Changes changes;
     set_status(changes, *found, std::move(next));
     auto stored = co_await commit(std::move(changes));

@@ -106,7 +106,7 @@ Engine::Group Engine::next_group() {
 
 asio::awaitable<void> Engine::submitter() {
     for (;;) {
-        const bool paused = drained_ || !unsaved_.empty() || limits_.queues.empty() ||
+        const bool paused = !unsaved_.empty() || limits_.queues.empty() ||
                             parts_.clock.steady() < submit_pause_until_;
         if (paused || submissions_ >= settings_.submit_width || ready_order_.empty()) {
             co_await ready_wakeup_.wait(std::chrono::seconds(1));

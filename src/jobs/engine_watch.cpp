@@ -121,24 +121,15 @@ asio::awaitable<void> Engine::apply_snapshot(QueueSnapshot snapshot,
                 tasks_.spawn("unknown_tag", check_unknown_tag(record));
             continue;
         }
-        const auto index = record.index.value_or(0);
-        if (index >= owner->row.jobs.size())
-            continue;
-        auto* found = job(owner->row.jobs[index]);
-        if (found == nullptr || found->row.status.tag != record.tag) {
-            superseded(*owner, record);
+        const auto& members = owner->row.jobs;
+        if (!owner->row.array || record.index) {
+            if (record.index.value_or(0) < members.size())
+                apply_record(changes, *owner, record, record.index.value_or(0), snapshot, shown);
             continue;
         }
-        const auto& known_id = owner->row.batch_id;
-        if (!known_id.empty() && known_id != record.batch_id) {
-            // Two batch jobs under one tag: the fence lets one of them start; the other goes.
-            if (!is_over(record.state) && found->fence_nonce.empty() && is_poll)
-                mark_dirty(found->row.seq);
-            continue;
-        }
-        accept_attempt(changes, *owner, record.batch_id, std::string());
-        shown.insert(found->row.seq);
-        observe(*found, record, snapshot);
+        // An array that was cancelled while it waited is one record, which speaks for every task.
+        for (unsigned i = 0; i < members.size(); ++i)
+            apply_record(changes, *owner, record, i, snapshot, shown);
     }
     for (auto& [seq, found] : jobs_) {
         const auto& tag = found->row.status.tag;
@@ -153,6 +144,44 @@ asio::awaitable<void> Engine::apply_snapshot(QueueSnapshot snapshot,
         look_wakeup_.notify();
     if (!changes.attempts.empty() || !changes.statuses.empty())
         static_cast<void>(co_await commit(std::move(changes)));
+}
+
+void Engine::apply_record(Changes& changes, Attempt& owner, const BatchRecord& record,
+                          unsigned index, const QueueSnapshot& snapshot, std::set<JobSeq>& shown) {
+    auto* found = job(owner.row.jobs[index]);
+    if (found == nullptr || found->row.status.tag != record.tag) {
+        superseded(owner, record);
+        return;
+    }
+    const auto& known_id = owner.row.batch_id;
+    if (!known_id.empty() && known_id != record.batch_id) {
+        // Two batch jobs under one tag: the fence lets one of them start; the other goes.
+        if (!is_over(record.state))
+            duplicate(*found, record);
+        return;
+    }
+    accept_attempt(changes, owner, record.batch_id, std::string());
+    shown.insert(found->row.seq);
+    observe(*found, record, snapshot);
+}
+
+// The batch system has a second batch job with the tag of `job`. The fence says which one counts;
+// until one has started, the first that was seen does.
+void Engine::duplicate(Job& job, const BatchRecord& record) {
+    const BatchTarget target{.tag = record.tag,
+                             .batch_id = record.batch_id,
+                             .account = job.row.account,
+                             .index = record.index};
+    log::warning("duplicate_batch_job",
+                 {{"job", job.row.id}, {"attempt", record.tag}, {"batch_id", record.task_id}});
+    const auto cancel = [](Engine* engine, BatchTarget loser, JobSeq seq) -> asio::awaitable<void> {
+        // The evaluator moves the attempt to the batch job that holds the fence, if one does.
+        co_await engine->evaluate(std::vector<JobSeq>(1, seq));
+        const auto* made = engine->attempt(loser.tag);
+        if (made == nullptr || made->row.batch_id != loser.batch_id)
+            static_cast<void>(co_await engine->parts_.batch.cancel(std::move(loser)));
+    };
+    tasks_.spawn("duplicate", cancel(this, target, job.row.seq));
 }
 
 void Engine::observe(Job& job, const BatchRecord& record, const QueueSnapshot& snapshot) {

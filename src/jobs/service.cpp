@@ -150,6 +150,13 @@ Async<Reply> Service::submit(SubmitCall call, Render render) {
             co_return std::move(**earlier);
     }
 
+    if (parts_.engine.drained()) {
+        Error drained{ErrorKind::unavailable,
+                      "the site is drained and takes no new jobs; submit elsewhere, or later"};
+        drained.retry_after_s = 300;
+        co_return drained;
+    }
+
     Changes changes;
     std::vector<SubmitResult> results;
     for (std::size_t i = 0; i < call.items.size(); ++i) {

@@ -82,9 +82,11 @@ public:
     // Takes up uploads that were complete when the daemon stopped.
     Async<void> start();
 
+    // The answer that was given under the call's key, if there is one. Errors: as submit().
+    Async<std::optional<Reply>> earlier_answer(const SubmitCall& call);
     // Stores the jobs and renders the answer; both durable together with the key.
     // Errors: unprocessable (the key was used with another body), gone (its jobs were forgotten),
-    // unavailable. Refusals of single items are in the rendered answer.
+    // unavailable (store, or drained). Refusals of single items are in the rendered answer.
     Async<Reply> submit(SubmitCall call, Render render);
     // What would be submitted. Errors: as of one item.
     Result<DryRun> dry_run(const Owner& owner, const Request& request);
@@ -120,7 +122,6 @@ public:
     const ServiceSettings& settings() const { return settings_; }
 
 private:
-    Async<std::optional<Reply>> earlier_answer(const SubmitCall& call);
     Result<void> admit(const Owner& owner, unsigned count, std::size_t admitted) const;
     void make_jobs(const Owner& owner, Request request, const SubmitItem& item, std::size_t index,
                    const Placement& placement, Changes& changes,

@@ -86,6 +86,13 @@ Async<std::unique_ptr<Upload>> Service::begin_upload(Owner owner, std::string id
     const bool fresh = !row->status.session_made;
     auto upload = co_await offload(parts_.disk, prepare_upload, &parts_.files, row->account, id,
                                    std::move(path), fresh);
+    if (!upload && upload.error().kind == ErrorKind::not_found && !fresh)
+        co_return Error{ErrorKind::gone, "the job's session directory has gone"};
+    if (upload && fresh) {
+        auto noted = co_await parts_.engine.session_made(row->seq);
+        if (!noted)
+            co_return noted.error();
+    }
     co_return upload;
 }
 

@@ -43,6 +43,7 @@ struct Changes {
 struct JobFilter {
     std::string issuer = {}, subject = {};
     std::string account = {};  // not empty: all jobs of the account instead of the identity's
+    bool everyone = false;     // for operators: of all identities
     std::vector<State> states = {};
     std::optional<WallTime> since = {};  // updated at or after
     std::string name = {};
@@ -98,12 +99,16 @@ public:
     // Removes keys and old attempts that nothing needs any more.
     virtual Async<void> sweep(WallTime keys_before, WallTime attempts_before) = 0;
 
+    // Small facts about the service itself that outlive it; "" when there is none of that name.
+    virtual Async<std::string> note(std::string name) = 0;
+    virtual Async<void> set_note(std::string name, std::string value) = 0;
+
     // Copies the whole store into a new file while work goes on.
     virtual Async<void> backup(std::string path) = 0;
 
     struct Health {
-        bool ok = true;
-        std::string message = {};
+        bool ok = true;            // false: the last write failed
+        std::string message = {};  // why; with ok: why new jobs are refused
         std::uint64_t commits = 0;
         double last_commit_s = 0;
     };

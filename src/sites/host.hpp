@@ -51,6 +51,9 @@ public:
 
     std::string_view name() const override { return translator_->name(); }
     boost::asio::awaitable<jobs::SubmitOutcome> submit(jobs::SubmitIntent intent) override;
+    std::vector<std::string> preview(const jobs::SubmitIntent& intent) const override {
+        return translator_->submit(intent).command;
+    }
     Async<jobs::QueueSnapshot> poll(std::vector<std::string> accounts) override;
     Async<jobs::QueueSnapshot> look_up(std::vector<std::string> tags, WallTime since) override;
     Async<void> cancel(jobs::BatchTarget target) override;

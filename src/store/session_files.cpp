@@ -104,7 +104,7 @@ private:
     std::uint64_t left_;
 };
 
-// Adds what is below `directory` to `entries`; links are listed as files and not followed.
+// Adds what is below `directory` to `entries`: regular files and folders; links are left out.
 Result<void> list_below(int directory, const std::string& prefix, std::size_t most,
                         std::vector<jobs::FileEntry>& entries) {
     const Listing listing(::fdopendir(::fcntl(directory, F_DUPFD_CLOEXEC, 0)));
@@ -115,7 +115,8 @@ Result<void> list_below(int directory, const std::string& prefix, std::size_t mo
         const std::string name = found->d_name;
         struct stat info {};
         if (name == "." || name == ".." || name.starts_with(".berth-upload.") || !is_utf8(name) ||
-            ::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+            ::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
             continue;
         if (entries.size() >= most)
             return {};
@@ -346,7 +347,9 @@ Result<Descriptor> OwnFiles::open(const std::string&, const std::string& job_id,
     if (!file)
         return file;
     struct stat info {};
-    if (::fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode))
+    if (::fstat(file->get(), &info) == 0 && S_ISDIR(info.st_mode))
+        return Error{ErrorKind::conflict, "this is a folder, not a file"};
+    if (!S_ISREG(info.st_mode))
         return Error{ErrorKind::not_found, "not a regular file"};
     return file;
 }
@@ -392,7 +395,11 @@ Result<void> OwnFiles::remove_file(const std::string&, const std::string& job_id
         folder = std::move(*opened);
     }
     const auto name = slash == std::string::npos ? path : path.substr(slash + 1);
-    return remove_tree(folder.get(), name);
+    if (::unlinkat(folder.get(), name.c_str(), 0) == 0)
+        return {};
+    if (errno == EISDIR)
+        return Error{ErrorKind::conflict, "this is a folder, not a file"};
+    return system_error("remove the file", errno);
 }
 
 }  // namespace berth::store

@@ -54,8 +54,24 @@ bool fits(const JobFilter& filter, const JobRow& row) {
            (filter.name.empty() || row.name == filter.name);
 }
 
+std::vector<JobRow> fitting(Statement& statement, const JobFilter& filter) {
+    std::vector<JobRow> rows;
+    while (rows.size() < filter.limit && statement.step()) {
+        auto row = read_job(statement);
+        if (fits(filter, row))
+            rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
 std::vector<JobRow> list_jobs(Database& database, const JobFilter& filter) {
     const bool by_account = !filter.account.empty();
+    if (filter.everyone) {
+        auto all = database.prepare("SELECT " BERTH_JOB_COLUMNS
+                                    " FROM jobs j WHERE j.seq < ? ORDER BY j.seq DESC");
+        all.bind(filter.before == 0 ? INT64_MAX : filter.before);
+        return fitting(all, filter);
+    }
     auto statement = database.prepare(
         by_account ? "SELECT " BERTH_JOB_COLUMNS
                      " FROM jobs j WHERE j.account = ? AND j.seq < ? ORDER BY j.seq DESC"
@@ -67,13 +83,7 @@ std::vector<JobRow> list_jobs(Database& database, const JobFilter& filter) {
     else
         statement.bind(filter.issuer).bind(filter.subject);
     statement.bind(filter.before == 0 ? INT64_MAX : filter.before);
-    std::vector<JobRow> rows;
-    while (rows.size() < filter.limit && statement.step()) {
-        auto row = read_job(statement);
-        if (fits(filter, row))
-            rows.push_back(std::move(row));
-    }
-    return rows;
+    return fitting(statement, filter);
 }
 
 std::vector<StoredRequest> read_requests(Database& database, const std::vector<JobSeq>& seqs) {
@@ -323,6 +333,15 @@ Async<std::vector<JobRow>> SqliteStore::active_jobs() {
 Async<std::vector<AttemptRow>> SqliteStore::live_attempts() {
     auto work = [](Database& database) { return read_attempts(database); };
     co_return co_await read<std::vector<AttemptRow>>(std::move(work));
+}
+
+Async<std::string> SqliteStore::note(std::string name) {
+    auto work = [name = std::move(name)](Database& database) -> std::string {
+        auto statement = database.prepare("SELECT value FROM meta WHERE key = ?");
+        statement.bind("note:" + name);
+        return statement.step() ? statement.text(0) : std::string();
+    };
+    co_return co_await read<std::string>(std::move(work));
 }
 
 Async<std::int64_t> SqliteStore::last_event() {

@@ -134,7 +134,7 @@ void SqliteStore::write_group(std::vector<std::shared_ptr<Pending>>& work) {
         }
         writer_->execute("COMMIT");
         if (!space)
-            health = {.ok = false, .message = space.error().message};
+            health.message = space.error().message;
     } catch (const DatabaseError& error) {
         for (const auto& pending : work)
             pending->result = error.error();
@@ -190,6 +190,17 @@ Async<void> SqliteStore::mark_files_removed(std::vector<jobs::JobSeq> seqs) {
             update.bind(seq).run();
     };
     std::function<void(Database&)> work = mark;
+    co_return co_await write(std::move(work));
+}
+
+Async<void> SqliteStore::set_note(std::string name, std::string value) {
+    const auto put = [name = std::move(name), value = std::move(value)](Database& database) {
+        database.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)")
+            .bind("note:" + name)
+            .bind(value)
+            .run();
+    };
+    std::function<void(Database&)> work = put;
     co_return co_await write(std::move(work));
 }
 

@@ -58,6 +58,8 @@ public:
                                                   std::size_t limit) override;
     Async<void> mark_files_removed(std::vector<jobs::JobSeq> seqs) override;
     Async<void> sweep(WallTime keys_before, WallTime attempts_before) override;
+    Async<std::string> note(std::string name) override;
+    Async<void> set_note(std::string name, std::string value) override;
     Async<void> backup(std::string path) override;
     Health health() const override;
 

@@ -20,8 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     outcome.error = text.substr(half);
     const auto read = slurm.read_submit(outcome);
     using Kind = jobs::SubmitOutcome::Kind;
-    const bool digits = !read.batch_id.empty() &&
-                        std::ranges::all_of(read.batch_id, [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits = !read.batch_id.empty() && std::ranges::all_of(read.batch_id, [](char c) {
+        return c >= '0' && c <= '9';
+    });
     if ((read.kind == Kind::accepted) != digits)
         std::abort();
     if (read.kind == Kind::rejected && (outcome.timed_out || outcome.exit_code != 1))
