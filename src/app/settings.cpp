@@ -85,7 +85,8 @@ jobs::EngineSettings engine_settings(const config::Config& config) {
     settings.commands_per_minute_max = jobs.commands_per_minute_max;
     settings.upload_timeout = jobs.upload_timeout;
     settings.decide.attempts_max = jobs.attempts_max;
-    settings.decide.missing_window = std::max(jobs.lookup_window, jobs.unknown_grace);
+    settings.decide.lookup_window = jobs.lookup_window;
+    settings.decide.missing_window = jobs.unknown_grace;
     settings.wrapper.root = jobs.cluster_path.empty() ? jobs.session_root : jobs.cluster_path;
     settings.wrapper.node_url = jobs.node_url;
     settings.wrapper.heartbeat_s = static_cast<unsigned>(jobs.heartbeat_interval.count());

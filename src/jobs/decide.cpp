@@ -41,8 +41,9 @@ private:
     bool cancel_wanted() const { return e_.status.cancel != CancelBy::nobody; }
     bool batch_over() const { return e_.batch.seen && is_over(e_.batch.state); }
     bool missing() const {
-        return e_.batch.missing_looks >= 3 &&
-               e_.now - e_.batch.missing_since >= settings_.missing_window;
+        const bool unknown = e_.attempt != AttemptState::accepted;
+        const auto window = unknown ? settings_.lookup_window : settings_.missing_window;
+        return e_.batch.missing_looks >= 3 && e_.now - e_.batch.missing_since >= window;
     }
 
     Reason cancel_reason() const {
@@ -82,11 +83,11 @@ private:
             const auto left = e_.batch.since + settings_.marker_grace - e_.now;
             if (left > SteadyTime::duration::zero())
                 return wait(std::chrono::duration_cast<milliseconds>(left) + milliseconds(1));
-            return by_batch();
+            // A start that loses the fence ends with 0, and this end may be of such a one.
+            return e_.batch.restarts > 0 ? requeued() : by_batch();
         }
         if (put_back())
-            return ended(State::failed, Reason::requeued_after_start, e_.batch.source,
-                         "the batch system put the job back after its payload had started");
+            return requeued();
         if (missing())
             return ended(State::failed, Reason::lost, Source::history,
                          "the payload was started, but the batch system no longer knows the job "
@@ -94,6 +95,11 @@ private:
         auto verdict = live();
         verdict.cancel_batch = cancel_wanted();
         return verdict;
+    }
+
+    Verdict requeued() const {
+        return ended(State::failed, Reason::requeued_after_start, e_.batch.source,
+                     "the batch system put the job back after its payload had started");
     }
 
     // A question that was put after the fence was seen taken shows the batch job waiting again.
@@ -121,6 +127,8 @@ private:
         const bool doubtful = !marker.told.empty() || marker.code == signal_base + sigkill;
         if (!doubtful)
             return plain(marker);
+        if (put_back())
+            return with_times(requeued(), marker);
         if (batch_over() && e_.batch.state != BatchState::done &&
             e_.batch.state != BatchState::failed)
             return with_times(by_batch(), marker);

@@ -24,6 +24,7 @@ struct Observation {
     std::string raw_state = {}, reason = {};
     std::optional<int> exit_code = {};
     int signal = 0;
+    unsigned restarts = 0;  // how often the batch system started it again, if it says so
     Source source = Source::queue;
     SteadyTime asked = {};       // when the question that `state` answers was put
     SteadyTime since = {};       // when `state` was first seen
@@ -33,9 +34,12 @@ struct Observation {
 
 struct DecideSettings {
     unsigned attempts_max = 3;
-    std::chrono::seconds missing_window{300};  // and at least 3 looks
-    std::chrono::seconds marker_grace{10};     // between a batch job's end and its marker
-    std::chrono::seconds reason_grace{60};     // how long the batch system is asked for a reason
+    // How long a batch job must be missing, in at least 3 answered looks: with an outcome of the
+    // submission that is not known, and after it was accepted.
+    std::chrono::seconds lookup_window{300};
+    std::chrono::seconds missing_window{300};
+    std::chrono::seconds marker_grace{10};  // between a batch job's end and its marker
+    std::chrono::seconds reason_grace{60};  // how long the batch system is asked for a reason
 };
 
 struct Evidence {

@@ -42,7 +42,7 @@ struct EngineSettings {
     std::chrono::milliseconds coalesce_window{100};  // equal jobs within it share an array
     bool coalesce = true;
     unsigned submit_width = 8;               // submissions at a time
-    unsigned commands_per_minute_max = 600;  // submissions and control commands together
+    unsigned commands_per_minute_max = 600;  // polls, look-ups and cancels; not submissions
     std::chrono::seconds upload_timeout{3600};
     std::chrono::seconds retry_delay{10};  // after a failed attempt; doubles up to 5 minutes
     DecideSettings decide = {};
@@ -209,7 +209,8 @@ private:
     void want_batch_cancel(const std::string& tag, std::optional<unsigned> index);
     BatchTarget target_of(const Job& job);
     boost::asio::awaitable<void> canceller();
-    boost::asio::awaitable<bool> take_command_slot();
+    // Waits until one more command is within the budget per minute.
+    boost::asio::awaitable<void> command_slot();
 
     // retention.cpp
     boost::asio::awaitable<void> retention();
@@ -239,6 +240,7 @@ private:
     std::deque<SteadyTime> command_times_;
     unsigned submissions_ = 0;
     SteadyTime submit_pause_until_ = {};
+    std::chrono::milliseconds submit_pause_{0};  // doubles while the batch system is full
     bool drained_ = false;
     Wakeup ready_wakeup_, dirty_wakeup_, poll_wakeup_, look_wakeup_, cancel_wakeup_;
 };

@@ -156,6 +156,19 @@ void Engine::want_batch_cancel(const std::string& tag, std::optional<unsigned> i
         cancel_wakeup_.notify();
 }
 
+asio::awaitable<void> Engine::command_slot() {
+    for (;;) {
+        const auto now = parts_.clock.steady();
+        while (!command_times_.empty() && now - command_times_.front() > std::chrono::minutes(1))
+            command_times_.pop_front();
+        if (command_times_.size() < settings_.commands_per_minute_max) {
+            command_times_.push_back(now);
+            co_return;
+        }
+        co_await sleep_for(std::chrono::milliseconds(200));
+    }
+}
+
 // One command at a time within the budget; a whole array in one command when nothing of it is to
 // go on. What fails is asked for again by the evaluator or at the next sight of the batch job.
 asio::awaitable<void> Engine::canceller() {
@@ -199,6 +212,7 @@ asio::awaitable<void> Engine::canceller() {
         if (repeated)
             continue;
         made->cancel_sent = now;
+        co_await command_slot();
         auto cancelled = co_await parts_.batch.cancel(std::move(target));
         kill_point("cancel_sent");
         if (!cancelled)

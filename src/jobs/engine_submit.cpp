@@ -298,6 +298,7 @@ asio::awaitable<void> Engine::record_outcome(std::string tag, SubmitOutcome outc
     made->row.message = outcome.message;
     made->row.updated = parts_.clock.wall();
     if (outcome.kind == SubmitOutcome::Kind::accepted) {
+        submit_pause_ = std::chrono::milliseconds(0);
         accept_attempt(changes, *made, outcome.batch_id, outcome.cluster);
     } else if (outcome.kind == SubmitOutcome::Kind::rejected) {
         made->row.state = AttemptState::rejected;
@@ -350,7 +351,14 @@ void Engine::accept_attempt(Changes& changes, Attempt& attempt, const std::strin
 
 void Engine::reject_job(Changes& changes, Job& job, const SubmitOutcome& outcome) {
     if (outcome.retry) {
-        submit_pause_until_ = parts_.clock.steady() + settings_.retry_delay;
+        // Full: everything waits, longer each time, until something is accepted again.
+        const auto now = parts_.clock.steady();
+        if (now >= submit_pause_until_) {
+            const std::chrono::milliseconds least = settings_.retry_delay;
+            const std::chrono::milliseconds most = retry_delay_max;
+            submit_pause_ = std::clamp(submit_pause_ * 2, least, most);
+            submit_pause_until_ = now + submit_pause_;
+        }
         if (job.row.status.attempts > 0)
             --job.row.status.attempts;  // a full queue is nobody's failed attempt
         put_back(changes, job, Reason::submit_limit, outcome.message);

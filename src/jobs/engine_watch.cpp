@@ -48,6 +48,7 @@ asio::awaitable<void> Engine::poller() {
         }
         auto names = accounts();
         if (!names.empty()) {
+            co_await command_slot();
             const auto begun = parts_.clock.steady();
             auto snapshot = co_await parts_.batch.poll(std::move(names));
             const auto took = parts_.clock.steady() - begun;
@@ -131,13 +132,15 @@ asio::awaitable<void> Engine::apply_snapshot(QueueSnapshot snapshot,
         for (unsigned i = 0; i < members.size(); ++i)
             apply_record(changes, *owner, record, i, snapshot, shown);
     }
+    // A site that has accounting must have answered from it before a job counts as missing.
+    const bool looked_everywhere = snapshot.history_answered || !limits_.has_history;
     for (auto& [seq, found] : jobs_) {
         const auto& tag = found->row.status.tag;
         if (tag.empty() || shown.contains(seq) || found->submitting_now)
             continue;
         if (is_poll && !found->row.status.batch_id.empty() && !is_over(found->batch.state))
             to_look_up_.insert(tag);
-        else if (!is_poll && asked_tags.contains(tag))
+        else if (!is_poll && looked_everywhere && asked_tags.contains(tag))
             observe_missing(*found, snapshot.asked);
     }
     if (!to_look_up_.empty() && is_poll)
@@ -195,10 +198,12 @@ void Engine::observe(Job& job, const BatchRecord& record, const QueueSnapshot& s
     known.reason = record.reason;
     known.exit_code = record.exit_code;
     known.signal = record.signal;
+    known.restarts = record.restarts;
     known.asked = snapshot.asked;
     known.missing_looks = 0;
     job.row.status.observed = snapshot.asked_wall;
-    job.row.status.source = Source::queue;
+    known.source = record.from_history ? Source::history : Source::queue;
+    job.row.status.source = known.source;
     if (news || is_over(record.state))
         mark_dirty(job.row.seq);
 }
@@ -277,6 +282,7 @@ asio::awaitable<void> Engine::looker() {
         if (tags.empty())
             continue;
         std::set<std::string> asked(tags.begin(), tags.end());
+        co_await command_slot();
         auto found = co_await parts_.batch.look_up(std::move(tags), since - look_up_margin);
         kill_point("looked_up");
         if (found)

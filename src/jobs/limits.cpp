@@ -50,14 +50,16 @@ std::string default_queue(const Owner& owner, const SiteLimits& limits,
     return limits.queues.empty() ? std::string() : limits.queues.front().name;
 }
 
-// The site's default, cut to what the queue permits.
+// The site's default, cut to what the queue permits; without one, what the policy permits: the
+// batch system's own default may be longer.
 unsigned default_wall_time(const PlacementRules& rules, const QueuePolicy* policy,
                            const QueueLimits* queue) {
     auto seconds = rules.wall_time_default_s;
     if (seconds == 0 && queue != nullptr)
         seconds = queue->wall_time_default_s;
     if (policy != nullptr && policy->wall_time_max_s != 0)
-        seconds = std::min(seconds, policy->wall_time_max_s);
+        seconds =
+            seconds == 0 ? policy->wall_time_max_s : std::min(seconds, policy->wall_time_max_s);
     if (queue != nullptr && queue->wall_time_max_s != 0)
         seconds = std::min(seconds, queue->wall_time_max_s);
     return seconds;
@@ -79,8 +81,9 @@ Result<Resources> complete(Resources resources) {
     return resources;
 }
 
+// `slots_field` is the field that says how many slots a node is to give.
 Result<void> check_limits(const Resources& wanted, const QueueLimits& queue,
-                          const std::string& name) {
+                          const std::string& name, const std::string& slots_field) {
     const auto node_memory =
         static_cast<unsigned long long>(wanted.memory_per_slot_mb) * wanted.slots_per_node;
     if (queue.wall_time_max_s != 0 && wanted.wall_time_s > queue.wall_time_max_s)
@@ -89,8 +92,8 @@ Result<void> check_limits(const Resources& wanted, const QueueLimits& queue,
     if (queue.nodes_max != 0 && wanted.nodes > queue.nodes_max)
         return over("resources.nodes", "nodes", name, wanted.nodes, queue.nodes_max, "");
     if (queue.slots_per_node_max != 0 && wanted.slots_per_node > queue.slots_per_node_max)
-        return over(wanted.nodes == 1 ? "resources.slots" : "resources.slots_per_node",
-                    "slots per node", name, wanted.slots_per_node, queue.slots_per_node_max, "");
+        return over(slots_field, "slots per node", name, wanted.slots_per_node,
+                    queue.slots_per_node_max, "");
     if (queue.slots_max != 0 && wanted.slots > queue.slots_max)
         return over("resources.slots", "slots", name, wanted.slots, queue.slots_max, "");
     if (queue.memory_per_node_max_mb != 0 && node_memory > queue.memory_per_node_max_mb)
@@ -168,8 +171,11 @@ Result<Placement> place(const Request& request, const Owner& owner, const SiteLi
         if (auto fits = check_policy(placement.resources, *policy); !fits)
             return fits.error();
     }
+    const bool per_node = request.resources.slots_per_node != 0;
+    const std::string slots_field = per_node ? "resources.slots_per_node" : "resources.slots";
     if (queue != nullptr)
-        if (auto fits = check_limits(placement.resources, *queue, placement.queue); !fits)
+        if (auto fits = check_limits(placement.resources, *queue, placement.queue, slots_field);
+            !fits)
             return fits.error();
     return placement;
 }

@@ -209,9 +209,11 @@ Async<void> CommandBatch::add_history(std::vector<std::string> tags, WallTime si
     std::set<std::string> known;
     for (const auto& record : snapshot.records)
         known.insert(record.task_id);
-    for (auto& record : *records)
+    for (auto& record : *records) {
+        record.from_history = true;
         if (!known.contains(record.task_id))
             snapshot.records.push_back(std::move(record));
+    }
     co_return Result<void>();
 }
 

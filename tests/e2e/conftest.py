@@ -115,7 +115,7 @@ def slurm_with_history(base):
 def site(request, plugin, base, programs, contract, issuer):
     """The daemon that most tests share; every test is a client of its own (see `client`)."""
     slurm = request.getfixturevalue("slurm") if plugin == "slurm" else None
-    berth = Berth(programs, os.path.join(base, plugin), contract, issuer, slurm).start()
+    berth = Berth(programs, os.path.join(base, "berth-" + plugin), contract, issuer, slurm).start()
     try:
         result = Site(plugin, berth, os.path.join(base, "shared-" + plugin))
         wall = {"wall_time_s": 60, "warning_s": 5} if slurm else {"wall_time_s": 4, "warning_s": 2}

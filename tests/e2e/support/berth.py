@@ -111,7 +111,7 @@ class Berth:
             "store": {"path": path("berth.db"), "free_bytes_min": "1MB"},
             "tokens": {"state_path": path("keys")},
             "jobs": {"session_root": self.root, "batch": "slurm" if self.slurm else "local", "accounts": "own",
-                     "node_url": "http://" + node, "poll_interval": "2s"},
+                     "node_url": "http://" + node, "poll_interval": "2s", "lookup_window": "15s"},
             "issuer": [{"name": self.issuer.name, "url": self.issuer.url, "keys_file": self.issuer.keys_file}],
             "mapping": [
                 {"issuer": self.issuer.name, "subject": "operator", "account": account.NAME, "account_wide": True},
