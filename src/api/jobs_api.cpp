@@ -302,8 +302,10 @@ JobsApi::Answer JobsApi::show(Call& call) {
             co_return http::problem(row.error());
         co_return json_response(200, job_json(*row, clock_.wall()));
     }
-    auto limit =
-        read_wait(query->contains("wait") ? first(*query, "wait") : "0s", settings_->long_poll_max);
+    if (!query->contains("wait"))
+        co_return http::problem(
+            Error{ErrorKind::invalid, "goes with wait, such as wait=30s", "state_not"});
+    auto limit = read_wait(first(*query, "wait"), settings_->long_poll_max);
     if (!limit)
         co_return http::problem(limit.error());
     const auto states = read_states(*query, "state_not");
