@@ -1,7 +1,6 @@
 #include "app/ctl.hpp"
 #include "config/config.hpp"
-
-#include <curl/curl.h>
+#include "net/unix_call.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -11,12 +10,7 @@ namespace berth::ctl {
 
 namespace {
 
-constexpr long time_limit_s = 150;  // `check` may wait for a slow batch system
-
-std::size_t append(char* data, std::size_t, std::size_t size, void* text) {
-    static_cast<std::string*>(text)->append(data, size);
-    return size;
-}
+constexpr std::chrono::seconds time_limit{150};  // `check` may wait for a slow batch system
 
 std::string socket_of(const Options& options) {
     if (!options.socket.empty())
@@ -35,36 +29,15 @@ Answer Client::post(const std::string& path, const nlohmann::json& body) const {
 
 Answer Client::call(const std::string& method, const std::string& path,
                     const std::string& body) const {
-    Answer answer;
-    auto* handle = curl_easy_init();
-    if (handle == nullptr)
-        std::exit(2);
-    auto* fields = curl_slist_append(nullptr, "Content-Type: application/json");
-    curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, socket_.c_str());
-    curl_easy_setopt(handle, CURLOPT_URL, ("http://localhost" + path).c_str());
-    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, method.c_str());
-    curl_easy_setopt(handle, CURLOPT_HTTPHEADER, fields);
-    curl_easy_setopt(handle, CURLOPT_TIMEOUT, time_limit_s);
-    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, append);
-    curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer.text);
-    if (method == "POST") {
-        curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body.c_str());
-        curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
-    }
-    const auto result = curl_easy_perform(handle);
-    long status = 0;
-    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    curl_slist_free_all(fields);
-    curl_easy_cleanup(handle);
-    if (result != CURLE_OK) {
-        std::fprintf(
-            stderr,
-            "berthctl: no answer on %s: %s\nIs berthd running, and are you in the group of "
-            "the socket? (systemctl status berthd; ls -l %s)\n",
-            socket_.c_str(), curl_easy_strerror(result), socket_.c_str());
+    auto called = net::call_unix(socket_, method, path, body, time_limit);
+    if (!called) {
+        std::fprintf(stderr,
+                     "berthctl: no answer on %s: %s\nIs berthd running, and are you in the group "
+                     "of the socket? (systemctl status berthd; ls -l %s)\n",
+                     socket_.c_str(), called.error().message.c_str(), socket_.c_str());
         std::exit(2);
     }
-    answer.status = static_cast<int>(status);
+    Answer answer{.status = called->status, .text = std::move(called->body), .body = {}};
     answer.body = nlohmann::json::parse(answer.text, nullptr, false);
     if (answer.body.is_discarded())
         answer.body = nullptr;

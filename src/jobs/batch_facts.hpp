@@ -68,7 +68,7 @@ struct BatchRecord {
     std::string reason = {};            // its reason, e.g. "Resources"
     std::optional<int> exit_code = {};  // when over
     int signal = 0;                     // when over and killed by one
-    bool from_history = false;  // told by accounting, not by the queue
+    bool from_history = false;          // told by accounting, not by the queue
     unsigned restarts = 0;  // how often the batch system started it again, if it says so
     std::string nodes = {};
     std::string user = {};

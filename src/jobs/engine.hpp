@@ -39,7 +39,8 @@ struct EngineSettings {
     std::chrono::seconds poll_interval{60};
     std::chrono::seconds poll_interval_max{300};
     std::chrono::seconds limits_interval{300};
-    std::chrono::milliseconds coalesce_window{100};  // equal jobs within it share an array
+    std::chrono::milliseconds look_up_interval{10'000};  // of what was not found
+    std::chrono::milliseconds coalesce_window{100};      // equal jobs within it share an array
     bool coalesce = true;
     unsigned submit_width = 8;               // submissions at a time
     unsigned commands_per_minute_max = 600;  // polls, look-ups and cancels; not submissions
@@ -201,6 +202,8 @@ private:
     boost::asio::awaitable<void> evaluate(std::vector<JobSeq> seqs);
     void evaluate_unsubmitted(Changes& changes, Job& job);
     void act_on(Changes& changes, Job& job, const SessionView& view, std::vector<JobSeq>& to_void);
+    void act_between_attempts(Changes& changes, Job& job, const SessionView& view,
+                              std::vector<JobSeq>& to_void);
     void settle(Changes& changes, Job& job, const Verdict& verdict);
     void adopt(Changes& changes, Job& job, const Fence& fence);
     void close_attempt(Changes& changes, const std::string& tag, AttemptState state);

@@ -190,17 +190,17 @@ asio::awaitable<void> Engine::canceller() {
             ++last;
             ++wanted;
         }
-        const auto goes_on = [&](JobSeq seq) {
-            const auto* found = job(seq);
-            return found != nullptr && found->row.status.tag == tag;
-        };
-        const auto living =
-            static_cast<std::size_t>(std::ranges::count_if(made->row.jobs, goes_on));
+        bool others_go_on = false;
+        for (unsigned i = 0; i < made->row.jobs.size(); ++i) {
+            const auto* found = job(made->row.jobs[i]);
+            if (found != nullptr && found->row.status.tag == tag && !to_cancel_.contains({tag, i}))
+                others_go_on = true;
+        }
         BatchTarget target{.tag = tag,
                            .batch_id = made->row.batch_id,
                            .cluster = made->row.cluster,
                            .account = made->row.account};
-        if (made->row.array && (wanted < 2 || wanted < living)) {
+        if (made->row.array && (wanted < 2 || others_go_on)) {
             target.index = index;
             to_cancel_.erase(to_cancel_.begin());
         } else {

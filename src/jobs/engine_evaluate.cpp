@@ -63,7 +63,9 @@ asio::awaitable<void> Engine::evaluate(std::vector<JobSeq> seqs) {
         const bool cancel = found->row.status.cancel != CancelBy::nobody;
         if (found->submitting_now && !(cancel && !found->row.status.tag.empty()))
             continue;  // its submission marks it again when it ends
-        if (found->row.status.tag.empty()) {
+        // A batch job of an attempt that was given up may still come, or is there.
+        const bool late = found->row.status.attempts > 0 && (cancel || !found->losers.empty());
+        if (found->row.status.tag.empty() && !late) {
             evaluate_unsubmitted(changes, *found);
             continue;
         }
@@ -138,6 +140,21 @@ void Engine::evaluate_unsubmitted(Changes& changes, Job& job) {
     }
 }
 
+// The job waits for its next attempt, but a start of an earlier one may have won, or may still
+// win unless the fence is taken from it.
+void Engine::act_between_attempts(Changes& changes, Job& job, const SessionView& view,
+                                  std::vector<JobSeq>& to_void) {
+    const bool cancel = job.row.status.cancel != CancelBy::nobody;
+    if (view.fence.kind == Fence::Kind::taken)
+        adopt(changes, job, view.fence);
+    else if (view.fence.kind == Fence::Kind::unreadable)
+        recheck_after(job, look_again);
+    else if (view.fence.kind == Fence::Kind::free && cancel)
+        to_void.push_back(job.row.seq);
+    else
+        evaluate_unsubmitted(changes, job);
+}
+
 void Engine::act_on(Changes& changes, Job& job, const SessionView& view,
                     std::vector<JobSeq>& to_void) {
     const auto now = parts_.clock.steady();
@@ -157,6 +174,10 @@ void Engine::act_on(Changes& changes, Job& job, const SessionView& view,
         if (view.fence.kind != Fence::Kind::unreadable && view.fence.tag != tag)
             want_batch_cancel(tag, index);
     job.losers.clear();
+    if (job.row.status.tag.empty()) {
+        act_between_attempts(changes, job, view, to_void);
+        return;
+    }
 
     const Evidence evidence{.status = job.row.status,
                             .attempt = made != nullptr ? made->row.state : AttemptState::unknown,
@@ -254,8 +275,6 @@ void Engine::adopt(Changes& changes, Job& job, const Fence& fence) {
     next.batch_id = fence.batch_id;
     next.state = State::running;
     next.source = Source::marker;
-    if (job.row.status.state == State::ready || job.row.status.state == State::accepted)
-        return;  // not submitted again: cannot be, its tag would be empty
     set_status(changes, job, std::move(next));
     winner->row.state = AttemptState::accepted;
     winner->row.batch_id = base_id(fence.batch_id, winner->row.array);

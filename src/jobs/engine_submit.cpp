@@ -312,8 +312,11 @@ asio::awaitable<void> Engine::record_outcome(std::string tag, SubmitOutcome outc
         changes.attempts.push_back(made->row);
         log::warning("submit_outcome_unknown", {{"attempt", tag}, {"error", outcome.message}});
     }
+    const bool rejected = made->row.state == AttemptState::rejected;
     kill_point("outcome_before");
-    static_cast<void>(co_await commit(std::move(changes)));
+    auto stored = co_await commit(std::move(changes));
+    if (stored && rejected)
+        attempts_.erase(tag);  // no batch job of it exists
     kill_point("outcome_after");
 }
 
@@ -325,6 +328,7 @@ void Engine::accept_attempt(Changes& changes, Attempt& attempt, const std::strin
                       row.state == AttemptState::unknown;
     if (!news)
         return;
+    const bool other = !row.batch_id.empty() && row.batch_id != batch_id;
     row.batch_id = batch_id;
     if (!cluster.empty())
         row.cluster = cluster;
@@ -336,6 +340,8 @@ void Engine::accept_attempt(Changes& changes, Attempt& attempt, const std::strin
         auto* found = job(seq);
         if (found == nullptr || found->row.status.tag != row.tag)
             continue;
+        if (other)
+            found->batch = Observation();  // that was said of the batch job that lost the fence
         auto next = found->row.status;
         if (next.state == State::submitting)
             next.state = State::queued;

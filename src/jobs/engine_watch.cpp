@@ -14,7 +14,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t look_up_max = 200;  // tags in one command
-constexpr auto look_up_pause = std::chrono::seconds(5);
 constexpr auto look_up_margin = std::chrono::minutes(10);
 constexpr std::size_t events_max = 5000;  // event files in one turn
 constexpr std::size_t orphans_max = 1000;
@@ -204,7 +203,10 @@ void Engine::observe(Job& job, const BatchRecord& record, const QueueSnapshot& s
     job.row.status.observed = snapshot.asked_wall;
     known.source = record.from_history ? Source::history : Source::queue;
     job.row.status.source = known.source;
-    if (news || is_over(record.state))
+    // A start between two looks changes nothing in the queue's words.
+    const bool put_back = job.row.status.state == State::running &&
+                          (record.state == BatchState::queued || record.state == BatchState::held);
+    if (news || put_back || is_over(record.state))
         mark_dirty(job.row.seq);
 }
 
@@ -224,7 +226,11 @@ void Engine::observe_missing(Job& job, SteadyTime asked) {
 void Engine::superseded(Attempt& owner, const BatchRecord& record) {
     if (is_over(record.state))
         return;
-    if (owner.row.batch_id.empty())
+    const auto counts_on = [&](JobSeq seq) {
+        const auto* member = job(seq);
+        return member != nullptr && member->row.status.tag == record.tag;
+    };
+    if (owner.row.batch_id.empty() || std::ranges::none_of(owner.row.jobs, counts_on))
         owner.row.batch_id = record.batch_id;
     auto* found = job(owner.row.jobs[record.index.value_or(0)]);
     if (found == nullptr) {
@@ -253,7 +259,10 @@ asio::awaitable<void> Engine::check_unknown_tag(BatchRecord record) {
                                  .account = (*known)->account,
                                  .index = record.index};
         log::warning("late_batch_job", {{"attempt", record.tag}, {"batch_id", record.task_id}});
-        if (is_final((*known)->status.state))
+        // One that runs has lost the fence, or its payload has ended: it ends by itself.
+        const bool waiting =
+            record.state != BatchState::running && record.state != BatchState::finishing;
+        if (waiting && is_final((*known)->status.state))
             static_cast<void>(co_await parts_.batch.cancel(target));
         co_return;
     }
@@ -265,7 +274,7 @@ asio::awaitable<void> Engine::check_unknown_tag(BatchRecord record) {
 
 asio::awaitable<void> Engine::looker() {
     for (;;) {
-        co_await look_wakeup_.wait(std::chrono::seconds(10));
+        co_await look_wakeup_.wait(settings_.look_up_interval);
         if (to_look_up_.empty())
             continue;
         std::vector<std::string> tags;
@@ -289,7 +298,7 @@ asio::awaitable<void> Engine::looker() {
             co_await apply_snapshot(std::move(*found), std::move(asked), false);
         else
             poll_failed(found.error());
-        co_await sleep_for(look_up_pause);
+        co_await sleep_for(settings_.look_up_interval / 2);
     }
 }
 

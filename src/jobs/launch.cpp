@@ -53,7 +53,9 @@ std::string launch_file(const WrapperSettings& settings, const Request& request,
     std::string text;
     assign(text, "berth_slots", std::to_string(resources.slots));
     assign(text, "berth_wall", std::to_string(resources.wall_time_s));
-    assign(text, "berth_memory", std::to_string(resources.memory_per_slot_mb * resources.slots));
+    const auto memory_mb =
+        static_cast<std::uint64_t>(resources.memory_per_slot_mb) * resources.slots;
+    assign(text, "berth_memory", std::to_string(memory_mb));
     text += "set -- env -i \"$@\"";
     inherited(text, "PATH", "/usr/local/bin:/usr/bin:/bin");
     inherited(text, "HOME", "/");

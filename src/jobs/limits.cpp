@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 namespace berth::jobs {
 
@@ -68,8 +69,12 @@ unsigned default_wall_time(const PlacementRules& rules, const QueuePolicy* polic
 // Fills what follows from the rest, and refuses what contradicts itself.
 Result<Resources> complete(Resources resources) {
     resources.nodes = std::max(resources.nodes, 1U);
+    const auto all =
+        static_cast<unsigned long long>(resources.nodes) * std::max(resources.slots_per_node, 1U);
+    if (all > std::numeric_limits<unsigned>::max())
+        return refused("resources.slots_per_node", "nodes times slots_per_node is too large");
     if (resources.slots == 0)
-        resources.slots = resources.nodes * std::max(resources.slots_per_node, 1U);
+        resources.slots = static_cast<unsigned>(all);
     if (resources.slots < resources.nodes)
         return refused("resources.slots", "there must be at least one slot for each node");
     if (resources.slots_per_node == 0)

@@ -82,6 +82,7 @@ inline constexpr auto steps = [] {
         {staging_in,  ready},
         {ready,       submitting},
         {ready,       held},
+        {ready,       running},      // a late start of an attempt that was given up
         {held,        ready},        // released before it was submitted, or to be tried again
         {held,        queued},
         {held,        running},      // released and started between two looks

@@ -53,7 +53,8 @@ done
 # ---- news: a file in the events directory is the durable way, a POST to the node door the quick
 # one. Both are hints; the evidence is the fence and the exit marker.
 berth_tell() {
-    : 2>/dev/null >"$berth_root/events/$berth_tag.${berth_index:-0}.$berth_nonce.$1"
+    # Not ":": a failed redirection of a special built-in ends the shell (POSIX 2.8.1).
+    true 2>/dev/null >"$berth_root/events/$berth_tag.${berth_index:-0}.$berth_nonce.$1"
     if [ -n "$berth_node" ] && [ -r "$berth_session/secret" ] && command -v curl >/dev/null 2>&1; then
         # The secret goes by standard input: an argument would show in ps.
         { printf 'header = "Authorization: Bearer '; cat "$berth_session/secret"; printf '"\n'; } |
@@ -149,6 +150,7 @@ berth_watcher() {
             berth_sleep=$!
             wait "$berth_sleep"
             berth_slice=$((berth_slice - 30))
+            kill -0 $$ 2>/dev/null || exit 0 # the wrapper was killed: nobody else ends this
             berth_cap stdout
             berth_cap stderr
         done
@@ -164,6 +166,8 @@ if [ -z "$berth_told" ]; then
     cd files 2>/dev/null || { berth_mark 101; berth_tell ended; exit 101; }
     "$@" >>stdout 2>>stderr </dev/null &
     berth_payload=$!
+    # A signal that came between the two lines above has reached nobody yet.
+    [ -z "$berth_told" ] || kill -s "$berth_told" "$berth_payload" 2>/dev/null
     cd "$berth_session" || :
     berth_watcher </dev/null >/dev/null 2>&1 &
     berth_watch=$!

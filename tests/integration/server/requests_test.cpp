@@ -163,7 +163,7 @@ TEST_P(Server, AnswersAThrowingHandlerWith500AndAnId) {
     auto c = client();
     const auto answer = c.ask(get("/throw"));
     EXPECT_EQ(answer.status, 500);
-    EXPECT_NE(answer.body.find("urn:berth:error:"), std::string::npos);
+    EXPECT_NE(answer.body.find("under the id "), std::string::npos);
     EXPECT_EQ(answer.body.find("secret"), std::string::npos);
     EXPECT_EQ(c.ask(get("/after")).status, 200);
 }

@@ -142,7 +142,10 @@ TEST_F(CommandBatchTest, SubmitsRunSideBySideUpToTheirWidth) {
 TEST_F(CommandBatchTest, ACancelledWaiterGivesItsPlaceAway) {
     settings.submit_width = 1;
     runner.delay = std::chrono::milliseconds(50);
-    const auto one = [](CommandBatch* to) -> asio::awaitable<void> { co_await to->poll({}); };
+    const auto one = [](CommandBatch* to) -> asio::awaitable<void> {
+        const std::vector<std::string> nobody;
+        co_await to->poll(nobody);
+    };
     settings.query_width = 1;
     {
         TaskGroup group(loop);

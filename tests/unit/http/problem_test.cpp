@@ -45,7 +45,8 @@ TEST(Problem, NeverSendsAnInternalMessage) {
     const auto& body = std::get<std::string>(response.body);
     EXPECT_EQ(response.status, 500);
     EXPECT_EQ(body.find("secret"), std::string::npos);
-    EXPECT_NE(json::parse(body)["detail"].get<std::string>().find("under the id"), std::string::npos);
+    EXPECT_NE(json::parse(body)["detail"].get<std::string>().find("under the id"),
+              std::string::npos);
 }
 
 TEST(Problem, CarriesTheFieldsOfItsStatus) {

@@ -54,11 +54,11 @@ TEST(SlurmSubmit, AJobIsNamedByItsTagAndNeverStartedTwiceBySlurm) {
 TEST(SlurmSubmit, TheEnvironmentHoldsNothingOfTheDaemon) {
     SlurmSettings settings;
     settings.environment = {{"SLURM_CONF", "/etc/s.conf"}};
-    settings.home = "/home/berth";
+    settings.home = "/srv/berth";
     const auto action = slurm(settings).submit(intent());
     const std::map<std::string, std::string> expected{
         {"SLURM_CONF", "/etc/s.conf"},
-        {"HOME", "/home/berth"},
+        {"HOME", "/srv/berth"},
         {"PATH", "/usr/bin:/usr/local/bin:/usr/bin:/bin"}};
     EXPECT_EQ(action.environment, expected);
 }
