@@ -171,13 +171,20 @@ if [ -z "$berth_told" ]; then
     cd "$berth_session" || :
     berth_watcher </dev/null >/dev/null 2>&1 &
     berth_watch=$!
-    # wait returns early when a trap runs; the payload's own status is that of the last wait for
-    # a process that is still there.
+    # A trap cuts a wait short, with 128 + n; the next one gives the payload's own status, also when
+    # the payload ended at the signal. Only if the first had it already does the next one know
+    # nothing: 127, without a process.
+    berth_again=0
     while :; do
         berth_interrupted=0
+        berth_there=1
+        kill -0 "$berth_payload" 2>/dev/null || berth_there=0
         wait "$berth_payload"
-        berth_code=$?
-        [ "$berth_interrupted" = 1 ] && kill -0 "$berth_payload" 2>/dev/null || break
+        berth_status=$?
+        [ "$berth_again$berth_there$berth_status" = 10127 ] && break
+        berth_code=$berth_status
+        [ "$berth_interrupted" = 1 ] || break
+        berth_again=1
     done
     kill "$berth_watch" 2>/dev/null
     berth_cap stdout

@@ -21,6 +21,7 @@ using jobs::session_path;
 namespace {
 
 constexpr std::size_t small_file_max = 1U << 20U;
+constexpr int depth_max = 32;  // of folders that are listed
 
 struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
@@ -94,6 +95,9 @@ public:
                        parent_.name.c_str()) != 0)
             return system_error("rename", errno);
         temporary_.clear();
+        // The job goes on because of this file: the name must survive a crash as well.
+        if (::fsync(parent_.directory.get()) != 0)
+            return system_error("fsync", errno);
         return fresh;
     }
 
@@ -105,8 +109,9 @@ private:
 };
 
 // Adds what is below `directory` to `entries`: regular files and folders; links are left out.
+// What lies deeper than depth_max is left out: each level holds a descriptor.
 Result<void> list_below(int directory, const std::string& prefix, std::size_t most,
-                        std::vector<jobs::FileEntry>& entries) {
+                        std::vector<jobs::FileEntry>& entries, int depth = 0) {
     const Listing listing(::fdopendir(::fcntl(directory, F_DUPFD_CLOEXEC, 0)));
     if (!listing)
         return system_error("list files", errno);
@@ -125,11 +130,12 @@ Result<void> list_below(int directory, const std::string& prefix, std::size_t mo
         entry.size = entry.directory ? 0 : static_cast<std::uint64_t>(info.st_size);
         entry.modified_s = info.st_mtime;
         entries.push_back(entry);
-        if (!entry.directory)
+        if (!entry.directory || depth >= depth_max)
             continue;
         auto below = open_beneath(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (below)
-            if (auto listed = list_below(below->get(), entry.path + "/", most, entries); !listed)
+            if (auto listed = list_below(below->get(), entry.path + "/", most, entries, depth + 1);
+                !listed)
                 return listed;
     }
     return {};
@@ -142,6 +148,17 @@ Result<Descriptor> OwnFiles::open_root() const {
     if (!root)
         return system_error(settings_.root, errno);
     return root;
+}
+
+// Without its mark the root is not the session root (not mounted, for example): nothing may be made
+// there, and what is not found there is not gone.
+Result<Descriptor> OwnFiles::open_marked_root() const {
+    auto root = open_root();
+    if (root && read_small(root->get(), ".berth"))
+        return root;
+    return Error{ErrorKind::unavailable, root ? "the session root " + settings_.root +
+                                                    " has no mark of Berth; is it mounted?"
+                                              : root.error().message};
 }
 
 Result<void> OwnFiles::prepare_root() {
@@ -180,9 +197,9 @@ Result<void> OwnFiles::keep_script(int root, const jobs::SessionInput& input) co
 }
 
 Result<void> OwnFiles::make(const std::string&, const jobs::SessionInput& input) {
-    auto root = open_root();
+    auto root = open_marked_root();
     if (!root)
-        return Error{ErrorKind::unavailable, root.error().message};
+        return root.error();
     const auto path = session_path(input.job_id);
     if (!input.fresh) {
         const auto there = open_beneath(root->get(), path + "/files", O_RDONLY | O_DIRECTORY);
@@ -205,9 +222,9 @@ Result<void> OwnFiles::make(const std::string&, const jobs::SessionInput& input)
 
 Result<void> OwnFiles::write_manifest(const std::string&, const std::string& tag,
                                       const std::vector<std::string>& job_ids) {
-    auto root = open_root();
+    auto root = open_marked_root();
     if (!root)
-        return Error{ErrorKind::unavailable, root.error().message};
+        return root.error();
     std::string text;
     for (const auto& id : job_ids)
         text += settings_.root + "/" + session_path(id) + "\n";
@@ -230,9 +247,8 @@ Fence OwnFiles::read_fence(int root, const std::string& job_id) const {
 }
 
 jobs::SessionView OwnFiles::look(const std::string&, const std::string& job_id) {
-    auto root = open_root();
-    // Without its mark the root is not the session root: not mounted, for example.
-    if (!root || !read_small(root->get(), ".berth"))
+    auto root = open_marked_root();
+    if (!root)
         return {};
     jobs::SessionView view{.fence = read_fence(root->get(), job_id)};
     if (view.fence.kind != Fence::Kind::taken)
@@ -246,8 +262,8 @@ jobs::SessionView OwnFiles::look(const std::string&, const std::string& job_id) 
 }
 
 Fence OwnFiles::void_fence(const std::string&, const std::string& job_id) {
-    auto root = open_root();
-    if (!root || !read_small(root->get(), ".berth"))
+    auto root = open_marked_root();
+    if (!root)
         return {};
     const auto own = "void:" + random_base32(16);
     const auto path = session_path(job_id) + "/fence";
@@ -256,9 +272,9 @@ Fence OwnFiles::void_fence(const std::string&, const std::string& job_id) {
 }
 
 Result<std::vector<jobs::SessionEvent>> OwnFiles::take_events(std::size_t most) {
-    auto root = open_root();
+    auto root = open_marked_root();
     if (!root)
-        return Error{ErrorKind::unavailable, root.error().message};
+        return root.error();
     auto folder = open_beneath(root->get(), "events", O_RDONLY | O_DIRECTORY);
     if (!folder)
         return Error{ErrorKind::unavailable, folder.error().message};
@@ -285,16 +301,14 @@ Result<std::vector<jobs::SessionEvent>> OwnFiles::take_events(std::size_t most) 
 }
 
 Result<void> OwnFiles::remove(const std::string&, const std::string& job_id) {
-    auto root = open_root();
+    auto root = open_marked_root();
     if (!root)
-        return Error{ErrorKind::unavailable, root.error().message};
+        return root.error();
     // The script's shared copy goes with its last session.
     struct stat script {};
     const auto own = session_path(job_id) + "/script";
     const bool last = ::fstatat(root->get(), own.c_str(), &script, AT_SYMLINK_NOFOLLOW) == 0 &&
                       script.st_nlink == 2;
-    const auto text = last ? read_small(root->get(), session_path(job_id) + "/launch")
-                           : Result<std::string>(std::string());
     auto removed = remove_tree(root->get(), session_path(job_id));
     if (!removed || !last)
         return removed;
@@ -312,18 +326,18 @@ Result<void> OwnFiles::remove(const std::string&, const std::string& job_id) {
 }
 
 Result<void> OwnFiles::remove_manifest(const std::string&, const std::string& tag) {
-    auto root = open_root();
+    auto root = open_marked_root();
     if (!root)
-        return Error{ErrorKind::unavailable, root.error().message};
+        return root.error();
     if (::unlinkat(root->get(), ("attempts/" + tag).c_str(), 0) != 0 && errno != ENOENT)
         return system_error("remove manifest " + tag, errno);
     return {};
 }
 
 Result<Descriptor> OwnFiles::open_files(const std::string& job_id) const {
-    auto root = open_root();
+    auto root = open_marked_root();
     if (!root)
-        return Error{ErrorKind::unavailable, root.error().message};
+        return root.error();
     return open_beneath(root->get(), session_path(job_id) + "/files", O_RDONLY | O_DIRECTORY);
 }
 

@@ -45,6 +45,7 @@ public:
 
 private:
     Result<Descriptor> open_root() const;
+    Result<Descriptor> open_marked_root() const;
     Result<Descriptor> open_files(const std::string& job_id) const;
     Result<void> keep_script(int root, const jobs::SessionInput& input) const;
     jobs::Fence read_fence(int root, const std::string& job_id) const;

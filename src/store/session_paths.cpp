@@ -1,5 +1,6 @@
 #include "store/session_paths.hpp"
 
+#include "base/ids.hpp"
 #include "base/text.hpp"
 
 #include <fcntl.h>
@@ -19,6 +20,7 @@ namespace berth::store {
 namespace {
 
 constexpr int depth_max = 64;
+constexpr unsigned rounds_max = 10'000;  // of depth_max levels each
 
 Result<Descriptor> open_how(int directory, const std::string& path, int flags, unsigned mode,
                             std::uint64_t resolve) {
@@ -37,13 +39,34 @@ struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
-Result<void> remove_below(int directory, const std::string& name, int depth) {
+// A payload may leave folders behind that even their owner may not change or read.
+void allow_changes(int directory, const std::string& name) {
+    const auto folder = open_how(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0,
+                                 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (folder)  // by descriptor, so that no link can be put in its place
+        static_cast<void>(
+            ::chmod(("/proc/self/fd/" + std::to_string(folder->get())).c_str(), 0700));
+}
+
+// What is nested deeper than depth_max is moved to `deep`, to be removed in the next round.
+struct Deep {
+    int directory;
+    std::vector<std::string> names = {};
+};
+
+Result<void> remove_below(int directory, const std::string& name, int depth, Deep& deep) {
     if (::unlinkat(directory, name.c_str(), 0) == 0)
         return {};
     if (errno != EISDIR && errno != EPERM)
         return system_error("remove " + printable(name), errno);
-    if (depth >= depth_max)
-        return Error{ErrorKind::unavailable, "the folder is nested too deeply to be removed"};
+    allow_changes(directory, name);
+    if (depth >= depth_max) {
+        const auto away = ".berth-deep." + random_base32(12);
+        if (::renameat(directory, name.c_str(), deep.directory, away.c_str()) != 0)
+            return system_error("move " + printable(name), errno);
+        deep.names.push_back(away);
+        return {};
+    }
     auto opened =
         open_how(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_BENEATH);
     if (!opened)
@@ -59,7 +82,7 @@ Result<void> remove_below(int directory, const std::string& name, int depth) {
             children.push_back(child);
     }
     for (const auto& child : children)
-        if (auto removed = remove_below(here, child, depth + 1); !removed)
+        if (auto removed = remove_below(here, child, depth + 1, deep); !removed)
             return removed;
     if (::unlinkat(directory, name.c_str(), AT_REMOVEDIR) != 0)
         return system_error("remove " + printable(name), errno);
@@ -92,7 +115,19 @@ Result<Parent> make_parent(int directory, const std::string& path) {
 }
 
 Result<void> remove_tree(int directory, const std::string& name) {
-    return remove_below(directory, name, 0);
+    const auto slash = name.rfind('/');
+    const auto parent = slash == std::string::npos ? std::string(".") : name.substr(0, slash);
+    const auto above = open_beneath(directory, parent, O_RDONLY | O_DIRECTORY);
+    if (!above)
+        return above.error();
+    Deep deep{.directory = above->get()};
+    auto removed = remove_below(directory, name, 0, deep);
+    for (unsigned next = 0; removed && next < deep.names.size(); ++next) {
+        if (next >= rounds_max)
+            return Error{ErrorKind::unavailable, "the folder is nested too deeply to be removed"};
+        removed = remove_below(above->get(), std::string(deep.names[next]), 0, deep);
+    }
+    return removed;
 }
 
 }  // namespace berth::store

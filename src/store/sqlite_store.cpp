@@ -46,12 +46,13 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(asio::io_context& loop,
             new SqliteStore(loop, std::move(settings), std::move(lock)));
         store->writer_ = std::make_unique<Database>(path, false);
         auto& writer = *store->writer_;
-        writer.execute("PRAGMA journal_mode = WAL");
         writer.execute("PRAGMA synchronous = FULL");
-        writer.execute("PRAGMA wal_autocheckpoint = 4000");
-        writer.execute("PRAGMA cache_size = -16384");
+        // First the check: what is not ours must not be turned into a WAL file.
         if (auto migrated = migrate(writer); !migrated)
             return std::move(migrated.error()).within(path);
+        writer.execute("PRAGMA journal_mode = WAL");
+        writer.execute("PRAGMA wal_autocheckpoint = 4000");
+        writer.execute("PRAGMA cache_size = -16384");
         store->reader_ = std::make_unique<Database>(path, true);
         auto instance = writer.prepare("SELECT value FROM meta WHERE key = 'instance'");
         if (!instance.step())
@@ -128,6 +129,10 @@ void SqliteStore::write_group(std::vector<std::shared_ptr<Pending>>& work) {
                 if (error.is_fatal())
                     throw;
                 pending->result = error.error();
+                writer_->execute("ROLLBACK TO one");
+                writer_->execute("RELEASE one");
+            } catch (const std::exception& error) {  // text that is no UTF-8, for example
+                pending->result = Error{ErrorKind::internal, error.what()};
                 writer_->execute("ROLLBACK TO one");
                 writer_->execute("RELEASE one");
             }

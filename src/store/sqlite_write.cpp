@@ -89,8 +89,10 @@ public:
     void forget(jobs::JobSeq seq) {
         database_
             .prepare(
-                "UPDATE keys SET deleted = 1, reply = '' WHERE rowid IN (SELECT key_row FROM "
-                "key_jobs k JOIN jobs j ON j.id = k.job_id WHERE j.seq = ?)")
+                // The time for which a key outlives its jobs begins now.
+                "UPDATE keys SET deleted = 1, reply = '', created = max(created, "
+                "CAST(strftime('%s', 'now') AS INTEGER) * 1000) WHERE rowid IN (SELECT key_row "
+                "FROM key_jobs k JOIN jobs j ON j.id = k.job_id WHERE j.seq = ?)")
             .bind(seq)
             .run();
         database_.prepare("DELETE FROM events WHERE job = ?").bind(seq).run();

@@ -5,11 +5,14 @@
 // Threads: the loop's only.
 #pragma once
 
+#include "base/tasks.hpp"
 #include "jobs/batch.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
-#include <map>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -32,6 +35,7 @@ public:
     std::deque<Answer> answers = {};  // of the next submissions; then accept
     bool down = false;                // polls, look-ups and control commands fail
     bool has_history = true;
+    std::chrono::milliseconds cancel_takes{0};
 
     // ---- what it has, and what it was asked
     struct Task {
@@ -128,6 +132,7 @@ public:
     }
 
     Async<void> cancel(jobs::BatchTarget target) override {
+        co_await sleep_for(cancel_takes);
         if (down)
             co_return Error{ErrorKind::unavailable, "the controller does not answer"};
         cancelled.push_back(target);

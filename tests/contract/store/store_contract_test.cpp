@@ -460,7 +460,7 @@ TEST_P(StoreContract, NotesAreKept) {
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
                          testing::Values(Implementation{"sqlite", open_sqlite}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& shown) { return std::string(shown.param.name); });
 
 }  // namespace
 }  // namespace berth::test
