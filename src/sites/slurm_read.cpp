@@ -102,7 +102,8 @@ bool read_queue_line(std::string_view line, std::string_view tag, std::vector<Ba
                            record.restarts);
     set_exit(record, part[4]);
     set_times(record, part[8], part[9], part[10]);
-    return to_number<std::uint64_t>(part[1]).has_value() && add_records(record, part[2], all);
+    return !part[0].empty() && to_number<std::uint64_t>(part[1]).has_value() &&
+           add_records(record, part[2], all);
 }
 
 // "16", "16_0" or "16_[4-5%2]" -> id and indices.

@@ -1,19 +1,12 @@
 // The configuration parser with any bytes: it must end, and what it reports must be usable.
 #include "base/text.hpp"
 #include "config/config.hpp"
+#include "fuzz/require.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 
-namespace {
-
-void require(bool holds) {
-    if (!holds)
-        std::abort();
-}
-
-}  // namespace
+using berth::fuzz::require;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);

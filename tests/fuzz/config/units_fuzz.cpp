@@ -1,19 +1,12 @@
 // The readers of durations, sizes, addresses and networks with any bytes.
 #include "base/networks.hpp"
 #include "config/units.hpp"
+#include "fuzz/require.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 
-namespace {
-
-void require(bool holds) {
-    if (!holds)
-        std::abort();
-}
-
-}  // namespace
+using berth::fuzz::require;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     namespace config = berth::config;

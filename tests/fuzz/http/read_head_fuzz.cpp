@@ -1,18 +1,13 @@
 // An accepted head must keep the promises of http/framing.hpp, must not be decided on less than
 // its bytes, and what follows it must not matter.
 #include "base/text.hpp"
+#include "fuzz/require.hpp"
 #include "http/framing.hpp"
-
-#include <cstdlib>
 
 namespace {
 
 using namespace berth::http;
-
-void require(bool holds) {
-    if (!holds)
-        std::abort();
-}
+using berth::fuzz::require;
 
 void check(const GateHead& head, std::string_view input, const GateSettings& settings) {
     const auto& h = head.head;
