@@ -79,9 +79,17 @@ Async<void> Daemon::start() {
     if (!store)
         co_return store.error();
     store_ = std::move(*store);
-    files_ = std::make_unique<store::OwnFiles>(files_settings(config_, store_->instance()));
+    const auto prepared_root = co_await store_->note("session_root");
+    if (!prepared_root)
+        co_return prepared_root.error();
+    auto of_files = files_settings(config_, store_->instance());
+    of_files.known = *prepared_root == config_.jobs.session_root;
+    files_ = std::make_unique<store::OwnFiles>(std::move(of_files));
     if (auto prepared = files_->prepare_root(); !prepared)
         co_return std::move(prepared.error()).within("session root");
+    const auto noted = co_await store_->set_note("session_root", config_.jobs.session_root);
+    if (!noted)
+        co_return noted.error();
     auto batch = make_batch();
     if (!batch)
         co_return std::move(batch.error()).within("batch system");

@@ -197,6 +197,12 @@ asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string tag) {
         auto* found = job(order[i]);
         if (found == nullptr)
             continue;
+        const auto& status = found->row.status;
+        // What was cancelled or held meanwhile is not submitted; a task's place in a manifest
+        // stays.
+        const bool unwanted = tag.empty() && (status.cancel != CancelBy::nobody || status.hold);
+        if (made[i] && unwanted)
+            continue;
         if (made[i])
             prepared.push_back(order[i]);
         else

@@ -45,9 +45,9 @@ CREATE TABLE attempt_jobs(
     PRIMARY KEY(tag, idx)) WITHOUT ROWID;
 CREATE INDEX attempts_of_job ON attempt_jobs(job);
 CREATE TABLE keys(
-    issuer TEXT NOT NULL, subject TEXT NOT NULL, key TEXT NOT NULL, body_hash TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, issuer TEXT NOT NULL, subject TEXT NOT NULL, key TEXT NOT NULL, body_hash TEXT NOT NULL,
     status INTEGER NOT NULL, reply TEXT NOT NULL, location TEXT NOT NULL, deleted INTEGER NOT NULL,
-    created INTEGER NOT NULL, PRIMARY KEY(issuer, subject, key));
+    created INTEGER NOT NULL, UNIQUE(issuer, subject, key));
 CREATE TABLE key_jobs(key_row INTEGER NOT NULL, job_id TEXT NOT NULL, PRIMARY KEY(key_row, job_id))
     WITHOUT ROWID;
 CREATE INDEX keys_of_job ON key_jobs(job_id);

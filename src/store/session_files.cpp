@@ -172,6 +172,10 @@ Result<void> OwnFiles::prepare_root() {
         return Error{ErrorKind::conflict,
                      "the session root " + settings_.root + " belongs to another store (instance " +
                          printable(trim(*mark), 20) + "); give each berthd a root of its own"};
+    if (!mark && settings_.known)
+        return Error{ErrorKind::unavailable,
+                     "the session root " + settings_.root +
+                         " has lost its mark; mount the file system before the start"};
     for (const auto* name : {"jobs", "scripts", "attempts", "events"})
         if (auto made = make_directory(root->get(), name); !made)
             return made;
@@ -188,12 +192,12 @@ Result<void> OwnFiles::keep_script(int root, const jobs::SessionInput& input) co
     if (::linkat(root, shared.c_str(), root, own.c_str(), 0) == 0 || errno == EEXIST)
         return {};
     if (errno == ENOENT) {
-        if (auto written = write_file(root, shared, input.script, 0700); !written)
+        if (auto written = write_file(root, shared, input.script, 0500); !written)
             return written;
         if (::linkat(root, shared.c_str(), root, own.c_str(), 0) == 0 || errno == EEXIST)
             return {};
     }
-    return write_file(root, own, input.script, 0700);
+    return write_file(root, own, input.script, 0500);
 }
 
 Result<void> OwnFiles::make(const std::string&, const jobs::SessionInput& input) {

@@ -12,8 +12,9 @@
 namespace berth::store {
 
 struct OwnFilesSettings {
-    std::string root;                                // session root, absolute
-    std::string instance;                            // of the store; the root belongs to it
+    std::string root;      // session root, absolute
+    bool known = false;    // it was prepared before, so its mark must be there
+    std::string instance;  // of the store; the root belongs to it
     std::uint64_t upload_bytes_max = 10ULL << 30U;   // of one file
     std::uint64_t session_bytes_max = 50ULL << 30U;  // of all files of one job
     std::size_t session_files_max = 10'000;

@@ -76,7 +76,9 @@ public:
     }
 
     void add_key(const jobs::KeyRow& row) {
-        auto insert = database_.prepare("INSERT INTO keys VALUES (?,?,?,?,?,?,?,?,?)");
+        auto insert = database_.prepare(
+            "INSERT INTO keys(issuer, subject, key, body_hash, status, reply, location, deleted, "
+            "created) VALUES (?,?,?,?,?,?,?,?,?)");
         insert.bind(row.issuer).bind(row.subject).bind(row.key).bind(row.body_hash);
         insert.bind(row.status).bind(row.reply).bind(row.location).bind(row.deleted ? 1 : 0);
         insert.bind(to_ms(row.created)).run();

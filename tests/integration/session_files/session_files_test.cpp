@@ -106,6 +106,15 @@ TEST_F(SessionFilesTest, ARootOfAnotherStoreIsRefused) {
     EXPECT_TRUE(files_.prepare_root()) << "its own is taken again";
 }
 
+TEST_F(SessionFilesTest, ARootThatWasPreparedBeforeMustHaveItsMark) {
+    OwnFiles known({.root = root(), .known = true, .instance = "abcd"});
+    std::filesystem::remove(root() + "/.berth");
+    const auto prepared = known.prepare_root();
+    ASSERT_FALSE(prepared) << "not mounted, for example";
+    EXPECT_EQ(prepared.error().kind, ErrorKind::unavailable);
+    EXPECT_FALSE(std::filesystem::exists(root() + "/.berth"));
+}
+
 TEST_F(SessionFilesTest, WithoutTheRootsMarkNothingIsMadeAndNothingIsGone) {
     make();
     fs::rename(root(), root() + ".away");
