@@ -183,40 +183,13 @@ step_clang() {
     build clang "${libraries[@]}" && count 0 "clang" && say "${#libraries[@]} libraries compile without a warning"
 }
 
-# fuzz_one SOURCE: tests/fuzz/PART/NAME_fuzz.cpp with its kept corpus tests/fuzz/PART/corpus/NAME.
-fuzz_one() {
-    local part name work=build/fuzz/run
-    part=$(dirname "$1")
-    name=$(basename "$1" _fuzz.cpp)
-    mkdir -p "$work/$name"
-    LLVM_PROFILE_FILE=$work/profiles/$name.profraw "build/fuzz/bin/${name}_fuzz" -max_total_time=$fuzz_seconds \
-        -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$work/$name-" -print_final_stats=1 \
-        "$work/$name" "$part/corpus/$name" >"$work/$name.log" 2>&1
-    echo $? >"$work/$name.result"
-}
-
 step_fuzz() {
-    local sources targets=() source name work=build/fuzz/run runs
-    mapfile -t sources < <(find tests/fuzz -name '*_fuzz.cpp' | sort)
-    for source in "${sources[@]}"; do targets+=("$(basename "$source" .cpp)"); done
+    local targets log=build/fuzz.run.log
+    mapfile -t targets < <(find tests/fuzz -name '*_fuzz.cpp' -exec basename {} .cpp \; | sort)
     build fuzz "${targets[@]}" || return
-    rm -rf "$work"
-    mkdir -p "$work/profiles"
-    for source in "${sources[@]}"; do
-        while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
-        fuzz_one "$source" &
-    done
-    wait
-    for source in "${sources[@]}"; do
-        name=$(basename "$source" _fuzz.cpp)
-        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$name.log")
-        say "$(printf '%-14s %s inputs' "$name" "${runs:-?}")"
-        [ "$(cat "$work/$name.result")" = 0 ] || tail -n 30 "$work/$name.log"
-        count "$(cat "$work/$name.result")" "fuzz target $name ($work/$name.log)"
-    done
-    echo
-    /usr/bin/python3 -B tests/fuzz/coverage.py . build/fuzz/bin "$work/profiles"
-    count $? "line coverage of the parsers"
+    tests/fuzz/run.sh build/fuzz $fuzz_seconds 2>&1 | tee "$log"
+    count "${PIPESTATUS[0]}" "fuzz targets or their line coverage ($log)"
+    passed=$((passed + $(grep -c ', no finding$' "$log")))
 }
 
 mkdir -p build

@@ -1,4 +1,4 @@
-#include "http/framing.hpp"
+#include "support/decode_chunks.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,38 +8,11 @@
 namespace berth::http {
 namespace {
 
-struct Outcome {
-    std::string data;
-    std::size_t used = 0;
-    bool done = false;
-    bool refused = false;
-
-    bool operator==(const Outcome&) const = default;
-};
-
-// Feeds `body` in pieces of `step` bytes, as a connection would.
-Outcome decode(std::string_view body, std::size_t step, std::size_t data_max = 1U << 20U) {
-    ChunkDecoder decoder{GateSettings()};
-    Outcome outcome;
-    std::string buffer;
-    for (std::size_t at = 0; at < body.size() && !outcome.done; at += step) {
-        buffer += body.substr(at, step);
-        for (;;) {
-            auto got = decoder.feed(buffer, data_max);
-            EXPECT_LE(got.data.size(), data_max);
-            outcome.data += got.data;
-            outcome.used += got.used;
-            outcome.done = got.done;
-            buffer.erase(0, got.used);
-            if (got.error) {
-                outcome.refused = true;
-                return outcome;
-            }
-            if (got.used == 0 || got.done)
-                break;
-        }
-    }
-    return outcome;
+test::DecodedChunks decode(std::string_view body, std::size_t step,
+                           std::size_t data_max = 1U << 20U) {
+    auto decoded = test::decode_chunks(body, step, data_max);
+    EXPECT_FALSE(decoded.broke_limits) << body << " in steps of " << step;
+    return decoded;
 }
 
 TEST(Chunks, AreJoinedAndEndWithTheEmptyOne) {

@@ -136,6 +136,7 @@ TEST(SlurmRead, OtherLinesAreSkippedAndOursNever) {
     EXPECT_EQ(records->size(), 1U);
     for (const auto& line : {"7|" + std::string(tag) + "|\n", "|" + std::string(tag) + "|\n",
                              "x|x|N/A|RUNNING|0|0|1|u|1|1|1|n1|None|" + std::string(tag) + "|\n",
+                             "|7|N/A|RUNNING|0|0|1|u|1|1|1|n1|None|" + std::string(tag) + "|\n",
                              "7|7|9-1|RUNNING|0|0|1|u|1|1|1|n1|None|" + std::string(tag) + "|\n"}) {
         EXPECT_FALSE(slurm.read_poll(answer(line))) << line;
         EXPECT_FALSE(slurm.read_look_up_queue(answer(line))) << line;
