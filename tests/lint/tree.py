@@ -1,6 +1,7 @@
 """The files of the checkout that the lints read: what git tracks or would track."""
 import os
 import subprocess
+import sys
 
 
 def files(root, endings=('',)):
@@ -16,3 +17,11 @@ def files(root, endings=('',)):
             names.update(os.path.relpath(os.path.join(folder, one), root) for one in found)
     return sorted(name for name in names
                   if name.endswith(tuple(endings)) and os.path.isfile(os.path.join(root, name)))
+
+
+def run(check_tree):
+    """The main program of a lint: prints the faults of the checkout that is named in the call."""
+    faults = check_tree(sys.argv[1])
+    for fault in faults:
+        print(fault)
+    return 1 if faults else 0

@@ -41,12 +41,5 @@ def check_tree(root):
     return faults
 
 
-def main():
-    faults = check_tree(sys.argv[1])
-    for fault in faults:
-        print(fault)
-    return 1 if faults else 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(tree.run(check_tree))
