@@ -176,8 +176,9 @@ asio::awaitable<void> Daemon::stop() {
 // Tells systemd's watchdog that the control loop turns.
 asio::awaitable<void> Daemon::beat() {
     std::uint64_t interval_us = 0;
-    const bool wanted = ::sd_watchdog_enabled(0, &interval_us) > 0;
-    while (wanted) {
+    if (::sd_watchdog_enabled(0, &interval_us) <= 0)
+        co_return;
+    for (;;) {
         ::sd_notify(0, "WATCHDOG=1");
         co_await sleep_for(std::chrono::milliseconds(interval_us / 3000));
     }

@@ -21,6 +21,7 @@ struct Place {
 
 std::vector<SessionView> look_at(SessionFiles* files, std::vector<Place> places) {
     std::vector<SessionView> views;
+    views.reserve(places.size());
     for (const auto& place : places)
         views.push_back(files->look(place.account, place.job_id));
     return views;

@@ -104,24 +104,30 @@ asio::awaitable<bool> ResponseWriter::piece(const std::string& data, bool chunke
     co_return co_await write_all(buffer_, false, pace);
 }
 
+asio::awaitable<bool> ResponseWriter::settle(IoResult put, std::size_t& turn, Pace& pace) {
+    pace.moved(put.bytes);
+    turn += put.bytes;
+    if (put.status == IoStatus::end || put.status == IoStatus::failed)
+        co_return false;
+    if (put.status != IoStatus::done) {
+        turn = 0;
+        co_return co_await transport_.wait(put.status, pace);
+    }
+    if (turn >= turn_bytes) {
+        turn = 0;
+        co_await asio::post(asio::use_awaitable);
+    }
+    co_return true;
+}
+
 asio::awaitable<bool> ResponseWriter::write_all(std::string_view data, bool more, Pace& pace) {
     std::size_t turn = 0;
     while (!data.empty()) {
         const auto put = transport_.write(data, more);
         data.remove_prefix(put.bytes);
-        pace.moved(put.bytes);
-        turn += put.bytes;
-        if (put.status == IoStatus::end || put.status == IoStatus::failed)
+        const bool goes_on = co_await settle(put, turn, pace);
+        if (!goes_on)
             co_return false;
-        if (put.status != IoStatus::done) {
-            turn = 0;
-            const bool ready = co_await transport_.wait(put.status, pace);
-            if (!ready)
-                co_return false;
-        } else if (turn >= turn_bytes) {
-            turn = 0;
-            co_await asio::post(asio::use_awaitable);
-        }
     }
     co_return true;
 }
@@ -136,19 +142,9 @@ asio::awaitable<bool> ResponseWriter::write_file(const http::FileBody& body, Pac
         const auto most =
             static_cast<std::size_t>(std::min<std::uint64_t>(end - offset, file_part_bytes));
         const auto put = transport_.send_file(body.file.get(), offset, most);
-        pace.moved(put.bytes);
-        turn += put.bytes;
-        if (put.status == IoStatus::end || put.status == IoStatus::failed)
-            co_return false;  // "end": the file has become shorter
-        if (put.status != IoStatus::done) {
-            turn = 0;
-            const bool ready = co_await transport_.wait(put.status, pace);
-            if (!ready)
-                co_return false;
-        } else if (turn >= turn_bytes) {
-            turn = 0;
-            co_await asio::post(asio::use_awaitable);
-        }
+        const bool goes_on = co_await settle(put, turn, pace);
+        if (!goes_on)
+            co_return false;  // or the file has become shorter
     }
     co_return true;
 }

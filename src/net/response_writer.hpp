@@ -31,6 +31,9 @@ public:
     boost::asio::awaitable<bool> piece(const std::string& data, bool chunked);
 
 private:
+    // After each write: waits where the socket is full, and gives other connections their turn.
+    // `turn` counts the bytes of this one. False as for write().
+    boost::asio::awaitable<bool> settle(IoResult put, std::size_t& turn, Pace& pace);
     boost::asio::awaitable<bool> write_all(std::string_view data, bool more, Pace& pace);
     boost::asio::awaitable<bool> write_file(const http::FileBody& body, Pace& pace);
     boost::asio::awaitable<bool> write_file_tls(const http::FileBody& body, Pace& pace);
