@@ -246,6 +246,13 @@ private:
     Verdict never_started() const {
         if (cancel_wanted())
             return ended(State::cancelled, cancel_reason(), Source::marker);
+        if (!e_.batch.seen && !missing()) {
+            // After a restart: why the fence was taken is not known any more, but the batch system
+            // may know how its batch job ended.
+            auto verdict = wait(seconds(10));
+            verdict.look_up = true;
+            return verdict;
+        }
         if (!batch_over())
             return ended(State::failed, Reason::start_failed, Source::marker,
                          "no attempt got as far as the payload");

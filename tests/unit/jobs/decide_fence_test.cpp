@@ -74,6 +74,17 @@ TEST(Decide, ABatchJobThatSomebodyCancelledIsNotTriedAgain) {
     EXPECT_FALSE(verdict.cancel_batch) << "it is over already";
 }
 
+TEST(Decide, ARestartAfterTheFenceWasTakenAsksWhyBeforeTheJobEnds) {
+    auto evidence = Evident().fence(Fence::Kind::voided);
+    const auto unseen = evidence.verdict();
+    EXPECT_EQ(unseen.act, Act::wait);
+    EXPECT_TRUE(unseen.look_up);
+    EXPECT_EQ(evidence.missed(3, 299s).verdict().act, Act::wait);
+    EXPECT_EQ(evidence.missed(3, 300s).verdict().next.reason, Reason::start_failed);
+    EXPECT_EQ(evidence.says(BatchState::cancelled).verdict().next.reason,
+              Reason::cancelled_by_site);
+}
+
 TEST(Decide, AnAttemptIsGivenUpAfterThreeLooksAndTheWindowOnly) {
     struct Case {
         unsigned looks;
