@@ -56,7 +56,7 @@ std::string launch_file(const WrapperSettings& settings, const Request& request,
     const auto memory_mb =
         static_cast<std::uint64_t>(resources.memory_per_slot_mb) * resources.slots;
     assign(text, "berth_memory", std::to_string(memory_mb));
-    text += "set -- env -i \"$@\"";
+    text += "set -- env -i $berth_signals \"$@\"";
     inherited(text, "PATH", "/usr/local/bin:/usr/bin:/bin");
     inherited(text, "HOME", "/");
     inherited(text, "USER", "$(id -un 2>/dev/null)");

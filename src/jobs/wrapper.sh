@@ -97,6 +97,10 @@ for berth_name in $(awk 'BEGIN { for (n in ENVIRON)
     eval "berth_value=\$$berth_name"
     set -- "$@" "$berth_name=$berth_value"
 done
+# A shell without job control has its background commands ignore INT and QUIT (POSIX 2.11), and what
+# is ignored at the start cannot be trapped. GNU env can undo that; elsewhere TERM goes for INT.
+berth_signals=
+env --default-signal=INT,QUIT true 2>/dev/null && berth_signals=--default-signal=INT,QUIT
 [ -r ./launch ] || { berth_mark 103; berth_tell ended; exit 103; }
 . ./launch
 
@@ -122,7 +126,9 @@ berth_features 2>/dev/null
 berth_forward() {
     case $1 in TERM | INT | XCPU) berth_told=$1 ;; esac
     berth_interrupted=1
-    [ -n "$berth_payload" ] && kill -s "$1" "$berth_payload" 2>/dev/null
+    berth_pass=$1
+    [ "$1$berth_signals" = INT ] && berth_pass=TERM
+    [ -n "$berth_payload" ] && kill -s "$berth_pass" "$berth_payload" 2>/dev/null
 }
 trap 'berth_forward TERM' TERM
 trap 'berth_forward INT' INT
@@ -167,7 +173,7 @@ if [ -z "$berth_told" ]; then
     "$@" >>stdout 2>>stderr </dev/null &
     berth_payload=$!
     # A signal that came between the two lines above has reached nobody yet.
-    [ -z "$berth_told" ] || kill -s "$berth_told" "$berth_payload" 2>/dev/null
+    [ -z "$berth_told" ] || berth_forward "$berth_told"
     cd "$berth_session" || :
     berth_watcher </dev/null >/dev/null 2>&1 &
     berth_watch=$!

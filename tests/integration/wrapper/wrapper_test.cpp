@@ -280,6 +280,20 @@ TEST_P(Wrapper, ForwardsTermAndRecordsIt) {
     EXPECT_EQ(marker()->told, "TERM");
 }
 
+// With busybox there is no way to give a background command its INT back: it gets TERM.
+TEST_P(Wrapper, AnInterruptReachesThePayload) {
+    payload(
+        "trap 'echo int; exit 7' INT; trap 'echo term; exit 7' TERM; touch up; "
+        "while :; do sleep 1 & wait $!; done");
+    const auto child = start();
+    ASSERT_TRUE(appears(session() + "/files/up"));
+    ::kill(child, SIGINT);
+    EXPECT_EQ(finish(child), 7);
+    EXPECT_EQ(output(), GetParam() == std::string("busybox") ? "term\n" : "int\n");
+    ASSERT_TRUE(marker());
+    EXPECT_EQ(marker()->told, "INT");
+}
+
 TEST_P(Wrapper, KeepsTheStatusOfAPayloadThatEndsAtTheSignal) {
     const char* loops[] = {"sleep 0.01", "sleep 1 & wait $!"};
     for (int i = 0; i < 30; ++i) {
