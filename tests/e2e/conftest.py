@@ -8,6 +8,7 @@ import pytest
 
 from support import account
 from support.berth import BIN, Berth, Programs
+from support.client import FINAL, STATES
 from support.contract import Contract
 from support.site import Site
 from support.slurm import Slurm
@@ -112,6 +113,15 @@ def slurm_with_history(base):
 
 
 @pytest.fixture(scope="session")
+def slurm_with_cgroups(base):
+    """A third Slurm, which enforces memory limits."""
+    memory = ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/cgroup.controllers")
+    if os.getuid() != 0 or not any(os.path.exists(path) for path in memory):
+        pytest.skip("needs root and the memory controller of cgroups")
+    yield from started_slurm(os.path.join(base, "cg"), "--nodes", "1", "--cpus", "8", "--cgroups")
+
+
+@pytest.fixture(scope="session")
 def site(request, plugin, base, programs, contract, issuer):
     """The daemon that most tests share; every test is a client of its own (see `client`)."""
     slurm = request.getfixturevalue("slurm") if plugin == "slurm" else None
@@ -134,6 +144,9 @@ def subject_of(request):
 def client(request, site):
     result = site.berth.client(subject_of(request))
     yield result
+    # A test that failed must not keep the slots that others need.
+    for job in result.all_jobs("state=" + ",".join(sorted(set(STATES) - set(FINAL)))):
+        result.post("/v1/jobs/%s/cancel" % job["id"])
     result.close()
 
 

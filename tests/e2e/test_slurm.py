@@ -171,6 +171,13 @@ def test_a_job_that_slurm_will_not_take_is_rejected_with_its_words(make_berth, s
     assert "feature" in job["detail"], job
 
 
+def test_a_job_that_takes_too_much_memory_fails_with_that_reason(slurm_with_cgroups, own_site):
+    client = own_site(slurm=slurm_with_cgroups).berth.client()
+    script = "#!/bin/sh\nexec /usr/bin/python3 -c 'import time; x = bytearray(300000000); time.sleep(60)'\n"
+    job = client.run({"script": script, "resources": {"slots": 1, "memory_per_slot_mb": 100}})
+    assert (job["state"], job["reason"]) == ("failed", "memory"), job
+
+
 @pytest.mark.last
 def test_history_tells_what_the_queue_has_forgotten(slurm_with_history, own_site):
     """slurmdbd; everything ends while the daemon is away, and squeue has forgotten it before the daemon is back."""

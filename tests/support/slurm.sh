@@ -1,7 +1,7 @@
 #!/bin/bash
-# A real Slurm on the loopback interface for tests: no systemd, no cgroups, nothing of the machine's own Slurm or munge is touched.
+# A real Slurm on the loopback interface for tests: no systemd, nothing of the machine's own Slurm or munge is touched.
 #
-#   slurm.sh start DIR [--nodes N] [--cpus C] [--port BASE] [--dbd] [--gpus] [--min-job-age S] [--scheduler PARAMETERS]
+#   slurm.sh start DIR [--nodes N] [--cpus C] [--port BASE] [--dbd] [--gpus] [--min-job-age S] [--scheduler PARAMETERS] [--cgroups]
 #   slurm.sh stop DIR [--purge]
 #
 # start prints SLURM_CONF=DIR/etc/slurm.conf as its last line. Everything lies under DIR, whose path must be short (unix sockets).
@@ -10,6 +10,7 @@
 #   --port BASE            first of 8 + N ports; without it a free range is searched
 #   --dbd                  also mariadbd and slurmdbd, so that sacct works
 #   --gpus                 each node has two invented GPUs, gpu:a100
+#   --cgroups              memory limits are enforced (task/cgroup; as root, where the memory controller can be had)
 # Partitions: grid (default), short (30 min), long (n1 only), whole (exclusive), held (down: jobs stay pending).
 #
 # As root Slurm runs as the user "slurm" and jobs run as whoever submitted them, any user of the machine; as an ordinary user
@@ -49,7 +50,7 @@ wait_port() {
 own() { if [ "$(id -u)" = 0 ]; then chown "$@"; fi; }
 
 write_conf() {
-  local host accounting gres=
+  local host accounting gres= task=task/none
   host=$(hostname -s)
   accounting="AccountingStorageType=accounting_storage/none"
   [ $DBD = 1 ] && accounting="AccountingStorageType=accounting_storage/slurmdbd
@@ -58,6 +59,10 @@ AccountingStoragePort=$((PORT + 1))
 AccountingStoragePass=$DIR/munge/socket
 AccountingStoreFlags=job_comment"
   printf 'CgroupPlugin=autodetect\nIgnoreSystemd=yes\n' > "$DIR/etc/cgroup.conf"
+  if [ $CGROUPS = 1 ]; then
+    task=task/cgroup
+    printf 'ConstrainRAMSpace=yes\nConstrainSwapSpace=yes\nAllowedSwapSpace=0\n' >> "$DIR/etc/cgroup.conf"
+  fi
   cat > "$DIR/etc/slurm.conf" <<X
 ClusterName=testbed
 SlurmctldHost=$host(127.0.0.1)
@@ -75,7 +80,7 @@ SlurmdPidFile=$DIR/run/slurmd-%n.pid
 SlurmctldLogFile=$DIR/log/slurmctld.log
 SlurmdLogFile=$DIR/log/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+TaskPlugin=$task
 MpiDefault=none
 SwitchType=switch/none
 JobAcctGatherType=jobacct_gather/linux
@@ -197,7 +202,7 @@ X
 nodes_up() { sinfo -h -N -p grid -t idle,mix,alloc -o %N 2>/dev/null | sort -u | wc -l; }
 
 start() {
-  NODES=2 CPUS=32 PORT= DBD=0 GPUS=0 MIN_JOB_AGE=300 SCHEDULER=
+  NODES=2 CPUS=32 PORT= DBD=0 GPUS=0 CGROUPS=0 MIN_JOB_AGE=300 SCHEDULER=
   while [ $# -gt 0 ]; do
     case $1 in
       --nodes) NODES=$2; shift 2;;
@@ -207,6 +212,7 @@ start() {
       --scheduler) SCHEDULER=,$2; shift 2;;
       --dbd) DBD=1; shift;;
       --gpus) GPUS=1; shift;;
+      --cgroups) CGROUPS=1; shift;;
       *) fail "unknown option $1";;
     esac
   done
@@ -274,6 +280,10 @@ stop() {
   timeout 5 scancel --state=RUNNING,PENDING,SUSPENDED 2>/dev/null || true
   end "$DIR"/run/slurmd-*.pid "$DIR/run/slurmctld.pid"
   end_steps
+  # Empty ones only: another instance may have nodes of these names.
+  if grep -qs task/cgroup "$DIR/etc/slurm.conf"; then
+    find /sys/fs/cgroup -depth -type d -path '*/slurm_n[0-9]*' -exec rmdir {} + 2>/dev/null || true
+  fi
   end "$DIR/run/slurmdbd.pid"
   end "$DIR/run/my/mariadbd.pid" "$DIR/munge/munged.pid"
   if [ "${1:-}" = --purge ]; then rm -rf "$DIR"; fi
