@@ -231,6 +231,12 @@ void Engine::settle(Changes& changes, Job& job, const Verdict& verdict) {
         next.started = std::max(*next.started, job.row.created);
     if (next.started && next.ended)
         next.started = std::min(*next.started, *next.ended);
+    if (const auto* made = attempt(tag);
+        made != nullptr && next.started && !job.row.status.started) {
+        const std::chrono::duration<double> delay = *next.started - made->row.created;
+        parts_.metrics.observe("berth_queue_delay_seconds", {{"queue", job.row.queue}},
+                               std::max(0.0, delay.count()));
+    }
     set_status(changes, job, std::move(next));
     if (verdict.cancel_batch)
         want_batch_cancel(tag, index);

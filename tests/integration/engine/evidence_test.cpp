@@ -29,6 +29,12 @@ protected:
     std::string id_, tag_;
 };
 
+TEST_F(RunningJob, TellsTheDelayFromTheAttemptToTheStart) {
+    run_one();
+    ASSERT_TRUE(reaches(id_, State::running));
+    EXPECT_NE(metrics_.text().find("berth_queue_delay_seconds_count{queue="), std::string::npos);
+}
+
 TEST_F(RunningJob, ThatIsPutBackAfterItsStartFailsAndItsBatchJobIsCancelled) {
     run_one();
     clock_.advance(std::chrono::seconds(5));
