@@ -116,6 +116,10 @@ AdminApi::Answer AdminApi::status(net::Request&) {
     body["drained"] = engine.drained();
     body["orphans"] = engine.orphans().size();
     body["active_jobs"] = engine.active();
+    body["accounts"] = json::array();
+    for (const auto& [account, usage] : parts_.service.usage().by_account())
+        body["accounts"].push_back(
+            {{"account", account}, {"bytes", usage.bytes}, {"files", usage.files}});
     body["jobs"] = json::array();
     for (const auto& [key, count] : engine.counts())
         body["jobs"].push_back({{"state", key.first}, {"queue", key.second}, {"count", count}});

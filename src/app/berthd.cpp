@@ -15,15 +15,6 @@ std::string own_account() {
     return entry == nullptr ? std::string() : entry->pw_name;
 }
 
-berth::log::Level level_of(const std::string& name) {
-    using berth::log::Level;
-    if (name == "debug")
-        return Level::debug;
-    if (name == "warning")
-        return Level::warning;
-    return name == "error" ? Level::error : Level::info;
-}
-
 int run(const std::string& file, bool check_only) {
     const auto account = own_account();
     auto loaded = berth::config::load_file(file, account);
@@ -35,8 +26,11 @@ int run(const std::string& file, bool check_only) {
         std::printf("%s: no problem found\n", file.c_str());
         return 0;
     }
-    berth::log::set_level(level_of(loaded.config.log.level));
-    berth::log::set_audit_file(loaded.config.log.audit_file);
+    berth::log::set_level(berth::app::log_level(loaded.config));
+    if (auto opened = berth::log::set_audit_file(loaded.config.log.audit_file); !opened) {
+        std::fprintf(stderr, "berthd: %s\n", opened.error().message.c_str());
+        return 1;
+    }
     berth::app::Daemon daemon(file, std::move(loaded.config), account);
     return daemon.run();
 }

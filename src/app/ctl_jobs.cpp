@@ -34,6 +34,11 @@ int status(const Options& options) {
         rows.push_back({show(entry["state"]), show(entry["queue"]), show(entry["count"])});
     std::printf("\n");
     print_table(rows);
+    rows = {{"ACCOUNT", "BYTES OF ENDED JOBS", "FILES"}};
+    for (const auto& entry : body["accounts"])
+        rows.push_back({show(entry["account"]), show(entry["bytes"]), show(entry["files"])});
+    std::printf("\n");
+    print_table(rows);
     if (body["orphans"].get<std::size_t>() > 0)
         std::printf("\n%s batch jobs carry a tag that the store does not know: berthctl orphans\n",
                     show(body["orphans"]).c_str());

@@ -98,8 +98,10 @@ Async<void> Daemon::start() {
     const jobs::Engine::Parts engine_parts{loop_,   disk_,  *store_,  *files_,
                                            *batch_, clock_, metrics_, *bus_};
     engine_ = std::make_unique<jobs::Engine>(engine_parts, engine_settings(config_));
-    const jobs::Service::Parts service_parts{*engine_, *store_, *files_, *batch_,         *bus_,
-                                             clock_,   loop_,   disk_,   auth::sha256_hex};
+    const jobs::UsageKeeper::Parts usage_parts{loop_, disk_, *store_, *files_, metrics_};
+    usage_ = std::make_unique<jobs::UsageKeeper>(usage_parts, usage_settings(config_));
+    const jobs::Service::Parts service_parts{*engine_, *store_, *files_, *batch_, *bus_,
+                                             *usage_,  clock_,  loop_,   disk_,   auth::sha256_hex};
     service_ = std::make_unique<jobs::Service>(service_parts, service_settings(config_));
     const auto certificates_now = [this] { return certificates(); };
     health_ = std::make_unique<api::HealthApi>(api::HealthApi::Parts{
@@ -136,6 +138,9 @@ Async<void> Daemon::open_doors() {
     auto started = co_await engine_->start();
     if (!started)
         co_return started;
+    auto measured = co_await usage_->start();
+    if (!measured)
+        co_return measured;
     auto taken_up = co_await service_->start();
     if (!taken_up)
         co_return taken_up;
@@ -163,6 +168,8 @@ asio::awaitable<void> Daemon::stop() {
     for (auto* door : {api_door_.get(), node_door_.get(), admin_door_.get()})
         if (door != nullptr)
             co_await door->stop(limit);
+    if (usage_)
+        co_await usage_->stop();
     if (engine_)
         co_await engine_->stop();
     if (local_ != nullptr)

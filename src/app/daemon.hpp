@@ -59,6 +59,7 @@ private:
     std::unique_ptr<jobs::BatchSystem> batch_;
     sites::LocalBatch* local_ = nullptr;  // batch_, when it is the local one
     std::unique_ptr<jobs::EventBus> bus_;
+    std::unique_ptr<jobs::UsageKeeper> usage_;
     std::unique_ptr<jobs::Engine> engine_;
     std::unique_ptr<jobs::Service> service_;
     std::unique_ptr<api::HealthApi> health_;

@@ -26,6 +26,8 @@ std::string fixed_key_that_differs(const config::Config& a, const config::Config
         {"jobs.session_root", a.jobs.session_root == b.jobs.session_root},
         {"jobs.batch", a.jobs.batch == b.jobs.batch},
         {"batch", a.batch == b.batch},
+        {"api.upload_bytes_max", a.api.upload_bytes_max == b.api.upload_bytes_max},
+        {"tokens.state_path", a.tokens.state_path == b.tokens.state_path},
     };
     for (const auto& [key, same] : fixed)
         if (!same)
@@ -55,8 +57,13 @@ std::string Daemon::reload() {
     const auto fixed = fixed_key_that_differs(config_, loaded.config);
     if (!fixed.empty())
         return "the old configuration stays in force: " + fixed + " needs a restart";
-    if (auto certificate = api_door_->reload_certificate(); !certificate)
+    // Opened anew in any case: after log rotation the name stands for another file.
+    if (auto opened = log::set_audit_file(loaded.config.log.audit_file); !opened)
+        return "the old configuration stays in force: " + opened.error().message;
+    if (auto certificate = api_door_->reload_certificate(); !certificate) {
+        static_cast<void>(log::set_audit_file(config_.log.audit_file));
         return "the old configuration stays in force: " + certificate.error().message;
+    }
     apply(std::move(loaded.config));
     log::info("reloaded", {{"config", config_file_}});
     return {};
@@ -64,10 +71,15 @@ std::string Daemon::reload() {
 
 void Daemon::apply(config::Config config) {
     config_ = std::move(config);
+    log::set_level(log_level(config_));
+    fetcher_.set_parent_proxy(config_.proxy.parent);
+    store_->set_free_bytes_min(config_.store.free_bytes_min);
+    api_door_->set_limits(api_server(config_));
     authenticator_.reload(auth_settings(config_));
     access_.reload(mapping_rules(config_));
     engine_->reload(engine_settings(config_));
     service_->reload(service_settings(config_));
+    usage_->reload(usage_settings(config_));
     api_->reload(api_settings(config_));
     node_->reload(node_networks(config_));
 }

@@ -100,6 +100,10 @@ jobs::EngineSettings engine_settings(const config::Config& config) {
     return settings;
 }
 
+jobs::UsageSettings usage_settings(const config::Config& config) {
+    return {.bytes_max = config.jobs.session_bytes_max, .files_max = config.jobs.session_files_max};
+}
+
 jobs::ServiceSettings service_settings(const config::Config& config) {
     return {.jobs_max_per_identity = config.jobs.jobs_max_per_identity,
             .jobs_max_total = config.jobs.jobs_max_total};
@@ -136,10 +140,6 @@ store::SqliteSettings store_settings(const config::Config& config) {
 store::OwnFilesSettings files_settings(const config::Config& config, const std::string& instance) {
     store::OwnFilesSettings settings{.root = config.jobs.session_root, .instance = instance};
     settings.upload_bytes_max = config.api.upload_bytes_max;
-    if (config.jobs.session_bytes_max != 0)
-        settings.session_bytes_max = config.jobs.session_bytes_max;
-    if (config.jobs.session_files_max != 0)
-        settings.session_files_max = config.jobs.session_files_max;
     return settings;
 }
 
@@ -174,6 +174,15 @@ sites::LocalSettings local_settings(const config::Config& config) {
     settings.memory_mb = local.memory_mb;
     settings.architectures = config.site.architectures;
     return settings;
+}
+
+log::Level log_level(const config::Config& config) {
+    const auto& name = config.log.level;
+    if (name == "debug")
+        return log::Level::debug;
+    if (name == "warning")
+        return log::Level::warning;
+    return name == "error" ? log::Level::error : log::Level::info;
 }
 
 net::FetcherSettings fetcher_settings(const config::Config& config) {

@@ -4,6 +4,7 @@
 #include "api/api.hpp"
 #include "auth/mapping.hpp"
 #include "auth/settings.hpp"
+#include "base/log.hpp"
 #include "base/networks.hpp"
 #include "config/config.hpp"
 #include "jobs/engine.hpp"
@@ -23,6 +24,7 @@ namespace berth::app {
 auth::AuthSettings auth_settings(const config::Config& config);
 std::vector<auth::MappingRule> mapping_rules(const config::Config& config);
 jobs::EngineSettings engine_settings(const config::Config& config);
+jobs::UsageSettings usage_settings(const config::Config& config);
 jobs::ServiceSettings service_settings(const config::Config& config);
 api::ApiSettings api_settings(const config::Config& config);
 store::SqliteSettings store_settings(const config::Config& config);
@@ -30,6 +32,7 @@ store::OwnFilesSettings files_settings(const config::Config& config, const std::
 sites::SlurmSettings slurm_settings(const config::Config& config, const std::string& tag_prefix);
 sites::HostSettings host_settings(const config::Config& config);
 sites::LocalSettings local_settings(const config::Config& config);
+log::Level log_level(const config::Config& config);
 net::FetcherSettings fetcher_settings(const config::Config& config);
 net::ServerSettings api_server(const config::Config& config);
 net::ServerSettings observe_server(const config::Config& config);

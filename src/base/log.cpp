@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <mutex>
 
 namespace berth::log {
 
@@ -23,9 +24,25 @@ spdlog::logger& operational() {
     return *logger;
 }
 
-// Swapped only by set_audit_file, which runs before other threads log.
-std::shared_ptr<spdlog::logger>& audit_logger() {
-    static std::shared_ptr<spdlog::logger> logger;
+// Replaced by a reload while other threads log.
+class AuditLogger {
+public:
+    std::shared_ptr<spdlog::logger> get() {
+        const std::lock_guard lock(mutex_);
+        return logger_;
+    }
+    void set(std::shared_ptr<spdlog::logger> logger) {
+        const std::lock_guard lock(mutex_);
+        logger_ = std::move(logger);
+    }
+
+private:
+    std::mutex mutex_;
+    std::shared_ptr<spdlog::logger> logger_;
+};
+
+AuditLogger& audit_logger() {
+    static AuditLogger logger;
     return logger;
 }
 
@@ -76,16 +93,21 @@ void set_level(Level level) {
     operational().set_level(to_spdlog(level));
 }
 
-void set_audit_file(const std::string& path) {
-    if (path.empty()) {
-        audit_logger().reset();
-        return;
+Result<void> set_audit_file(const std::string& path) {
+    std::shared_ptr<spdlog::logger> made;
+    if (!path.empty()) {
+        try {
+            auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+            made = std::make_shared<spdlog::logger>("audit", std::move(sink));
+        } catch (const spdlog::spdlog_ex& failure) {
+            return Error{ErrorKind::unavailable,
+                         std::string("the audit log cannot be opened: ") + failure.what()};
+        }
+        made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc);
+        made->flush_on(spdlog::level::info);
     }
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
-    auto made = std::make_shared<spdlog::logger>("audit", std::move(sink));
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc);
-    made->flush_on(spdlog::level::info);
-    audit_logger() = std::move(made);
+    audit_logger().set(std::move(made));
+    return {};
 }
 
 void write(Level level, std::string_view event, Fields fields) {
@@ -96,7 +118,7 @@ void write(Level level, std::string_view event, Fields fields) {
 
 void audit(std::string_view event, Fields fields) {
     const auto text = line(event, fields);
-    if (const auto& logger = audit_logger())
+    if (const auto logger = audit_logger().get())
         logger->info(text);
     else
         operational().info("audit=1 " + text);

@@ -3,6 +3,8 @@
 // Threads: any. Secrets never go in here; callers log issuer, subject, jti and token hashes only.
 #pragma once
 
+#include "base/result.hpp"
+
 #include <concepts>
 #include <initializer_list>
 #include <string>
@@ -25,7 +27,9 @@ struct Field {
 using Fields = std::initializer_list<Field>;
 
 void set_level(Level level);
-void set_audit_file(const std::string& path);  // "" = audit lines go to the ordinary log
+// Opens `path` (again: after log rotation it is another file) and appends; "" = audit lines go to
+// the ordinary log. Errors: unavailable; then nothing has changed.
+Result<void> set_audit_file(const std::string& path);
 
 // `event` is a fixed name in snake_case; what changes goes into fields.
 void write(Level level, std::string_view event, Fields fields);

@@ -76,13 +76,12 @@ constexpr Key jobs_keys[] = {
     {"session_bytes_max",
      slot<&Jobs::session_bytes_max>,
      {},
-     "The most bytes that the session directories of one account may hold; 0 sets no "
-     "limit."},
+     "The most bytes that the session directories of one account's ended jobs, and its uploads, "
+     "may hold: above that its new jobs and uploads are refused. 0 sets no limit."},
     {"session_files_max",
      slot<&Jobs::session_files_max>,
      {},
-     "The most files that the session directories of one account may hold; 0 sets no "
-     "limit."},
+     "The same for files; folders and links count, too. 0 sets no limit."},
 };
 
 constexpr Key slurm_keys[] = {

@@ -28,7 +28,7 @@ Async<void> Engine::start() {
     auto rows = co_await parts_.store.active_jobs();
     if (!rows)
         co_return std::move(rows.error()).within("load jobs");
-    auto attempts = co_await parts_.store.live_attempts();
+    auto attempts = co_await parts_.store.live_attempts(parts_.clock.wall() - attempts_kept);
     if (!attempts)
         co_return std::move(attempts.error()).within("load attempts");
     auto last = co_await parts_.store.last_event();

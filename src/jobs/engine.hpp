@@ -35,6 +35,10 @@
 
 namespace berth::jobs {
 
+// How long given-up and voided attempts stay known: a batch job that shows up with one is
+// cancelled.
+inline constexpr auto attempts_kept = std::chrono::hours(24 * 30);
+
 struct EngineSettings {
     std::chrono::seconds poll_interval{60};
     std::chrono::seconds poll_interval_max{300};
@@ -218,6 +222,7 @@ private:
     // retention.cpp
     boost::asio::awaitable<void> retention();
     Async<std::size_t> remove_ended(bool files_only);
+    void forget_old_attempts(WallTime before);
 
     Parts parts_;
     EngineSettings settings_;

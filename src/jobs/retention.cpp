@@ -3,6 +3,8 @@
 
 #include "base/log.hpp"
 
+#include <algorithm>
+
 namespace berth::jobs {
 
 namespace asio = boost::asio;
@@ -10,7 +12,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t batch_max = 500;  // jobs in one turn
-constexpr auto attempts_kept = std::chrono::hours(24 * 30);
 
 struct Removal {
     std::string account, job_id;
@@ -38,10 +39,20 @@ asio::awaitable<void> Engine::retention() {
             }
         }
         const auto now = parts_.clock.wall();
+        forget_old_attempts(now - attempts_kept);
         auto swept = co_await parts_.store.sweep(now - settings_.keep_keys, now - attempts_kept);
         if (!swept)
             log::warning("sweep_failed", {{"error", swept.error().message}});
     }
+}
+
+// As the store's sweep does: of jobs that are not final, attempts stay.
+void Engine::forget_old_attempts(WallTime before) {
+    std::erase_if(attempts_, [&](const auto& entry) {
+        const auto& row = entry.second.row;
+        const auto is_active = [&](JobSeq seq) { return job(seq) != nullptr; };
+        return row.updated < before && std::ranges::none_of(row.jobs, is_active);
+    });
 }
 
 Async<std::size_t> Engine::remove_ended(bool files_only) {

@@ -80,8 +80,10 @@ Async<std::optional<Reply>> Service::earlier_answer(const SubmitCall& call) {
     co_return std::optional<Reply>(std::move(reply));
 }
 
-// The limits on active jobs. `admitted` are those of the same call.
+// The limits on active jobs and on what the account holds. `admitted` are those of the same call.
 Result<void> Service::admit(const Owner& owner, unsigned count, std::size_t admitted) const {
+    if (const auto room = parts_.usage.room(owner.account); !room)
+        return room.error();
     const auto most =
         owner.jobs_max != 0 ? std::size_t{owner.jobs_max} : settings_.jobs_max_per_identity;
     const auto own = parts_.engine.active_of(owner.issuer, owner.subject) + admitted + count;

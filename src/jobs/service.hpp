@@ -7,6 +7,7 @@
 #pragma once
 
 #include "jobs/engine.hpp"
+#include "jobs/usage.hpp"
 
 #include <functional>
 #include <memory>
@@ -70,6 +71,7 @@ public:
         SessionFiles& files;
         BatchSystem& batch;
         EventBus& bus;
+        UsageKeeper& usage;
         Clock& clock;
         boost::asio::io_context& loop;
         boost::asio::thread_pool& disk;
@@ -119,6 +121,7 @@ public:
     Engine& engine() { return parts_.engine; }
     Store& store() { return parts_.store; }
     EventBus& bus() { return parts_.bus; }
+    const UsageKeeper& usage() const { return parts_.usage; }
     const ServiceSettings& settings() const { return settings_; }
 
 private:

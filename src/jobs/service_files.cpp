@@ -31,12 +31,13 @@ Result<std::pair<Descriptor, FileStat>> open_and_stat(SessionFiles* files, std::
 
 // The session directory as far as uploads need it, then the upload itself.
 Result<std::unique_ptr<Upload>> prepare_upload(SessionFiles* files, std::string account,
-                                               std::string id, std::string path, bool fresh) {
+                                               std::string id, std::string path, bool fresh,
+                                               std::uint64_t room) {
     const SessionInput input{
         .job_id = id, .script = {}, .script_hash = {}, .launch = {}, .secret = {}, .fresh = fresh};
     if (auto made = files->make(account, input); !made)
         return made.error();
-    return files->upload(account, id, path);
+    return files->upload(account, id, path, room);
 }
 
 // What the absence of a file or folder means for a job in this state.
@@ -83,9 +84,14 @@ Async<std::unique_ptr<Upload>> Service::begin_upload(Owner owner, std::string id
         co_return row.error();
     if (is_final(row->status.state))
         co_return Error{ErrorKind::conflict, "the job has ended; files can no longer be added"};
+    auto room = parts_.usage.room(row->account);
+    if (!room) {
+        room.error().kind = ErrorKind::too_large;
+        co_return room.error();
+    }
     const bool fresh = !row->status.session_made;
     auto upload = co_await offload(parts_.disk, prepare_upload, &parts_.files, row->account, id,
-                                   std::move(path), fresh);
+                                   std::move(path), fresh, *room);
     if (!upload && upload.error().kind == ErrorKind::not_found && !fresh)
         co_return Error{ErrorKind::gone, "the job's session directory has gone"};
     if (upload && fresh) {
@@ -107,7 +113,10 @@ Async<bool> Service::finish_upload(Owner owner, std::string id, std::unique_ptr<
     if (!fresh)
         co_return fresh;
     auto row = co_await find(std::move(owner), std::move(id));
-    if (row && row->status.state == State::uploading)
+    if (!row)
+        co_return fresh;
+    parts_.usage.uploaded(row->account, row->id, upload->size());
+    if (row->status.state == State::uploading)
         static_cast<void>(co_await check_uploads(row->seq));
     co_return fresh;
 }

@@ -77,12 +77,20 @@ struct FileEntry {
     bool directory = false;
 };
 
+// What a session directory holds. Folders and links are files, too.
+struct Usage {
+    std::uint64_t bytes = 0;
+    std::uint64_t files = 0;
+    bool operator==(const Usage&) const = default;
+};
+
 // A file that is being uploaded; it appears under its name when finish() succeeds.
 class Upload {
 public:
     virtual ~Upload() = default;
     virtual Result<void> write(std::string_view bytes) = 0;
-    virtual Result<bool> finish() = 0;  // true: there was no file of that name before
+    virtual Result<bool> finish() = 0;       // true: there was no file of that name before
+    virtual std::uint64_t size() const = 0;  // bytes written so far
 };
 
 // Threads: blocking; called on the disk pool, several at a time.
@@ -110,6 +118,8 @@ public:
     virtual Result<std::vector<SessionEvent>> take_events(std::size_t most) = 0;
     // Removes the session directory and what hangs on it.
     virtual Result<void> remove(const std::string& account, const std::string& job_id) = 0;
+    // All of the session directory, to a depth of 32 folders.
+    virtual Result<Usage> measure(const std::string& account, const std::string& job_id) = 0;
     virtual Result<void> remove_manifest(const std::string& account, const std::string& tag) = 0;
 
     // Files below files/. `path` is relative and clean ("a/b"); links are never followed out.
@@ -117,9 +127,11 @@ public:
                                                 const std::string& job_id, std::size_t most) = 0;
     virtual Result<Descriptor> open(const std::string& account, const std::string& job_id,
                                     const std::string& path) = 0;
+    // At most `bytes_max` bytes; the site's own limits may be lower.
     virtual Result<std::unique_ptr<Upload>> upload(const std::string& account,
                                                    const std::string& job_id,
-                                                   const std::string& path) = 0;
+                                                   const std::string& path,
+                                                   std::uint64_t bytes_max) = 0;
     virtual Result<void> remove_file(const std::string& account, const std::string& job_id,
                                      const std::string& path) = 0;
 };

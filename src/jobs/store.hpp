@@ -7,6 +7,7 @@
 
 #include "base/async.hpp"
 #include "jobs/rows.hpp"
+#include "jobs/session.hpp"
 
 #include <map>
 #include <memory>
@@ -60,6 +61,11 @@ struct StoredRequest {
     std::string secret = {};
 };
 
+struct SessionUsage {
+    JobSeq seq = 0;
+    Usage usage = {};
+};
+
 class Store {
 public:
     virtual ~Store() = default;
@@ -86,16 +92,21 @@ public:
                                                 std::size_t limit) = 0;
     virtual Async<std::vector<EventRow>> job_events(JobSeq seq) = 0;
 
-    // At start: every job that is not final, and every attempt that may still matter (jobs not
-    // final, or given up or voided within 30 days).
+    // At start: every job that is not final, and every attempt that may still matter: of jobs
+    // that are not final, or given up or voided at or after `voided_since`.
     virtual Async<std::vector<JobRow>> active_jobs() = 0;
-    virtual Async<std::vector<AttemptRow>> live_attempts() = 0;
+    virtual Async<std::vector<AttemptRow>> live_attempts(WallTime voided_since) = 0;
     virtual Async<std::int64_t> last_event() = 0;
 
     // Retention: final jobs that ended before `before`, oldest first.
     virtual Async<std::vector<JobRow>> ended_before(WallTime before, bool files_only,
                                                     std::size_t limit) = 0;
     virtual Async<void> mark_files_removed(std::vector<JobSeq> seqs) = 0;
+    // Usage: final jobs whose session directories have not been measured, oldest first.
+    virtual Async<std::vector<JobRow>> unmeasured(std::size_t limit) = 0;
+    virtual Async<void> set_usage(std::vector<SessionUsage> sessions) = 0;
+    // The sums of what was measured and is still there.
+    virtual Async<std::map<std::string, Usage>> usage_by_account() = 0;
     // Removes keys and old attempts that nothing needs any more.
     virtual Async<void> sweep(WallTime keys_before, WallTime attempts_before) = 0;
 

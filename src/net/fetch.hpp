@@ -52,6 +52,8 @@ public:
     // Errors: forbidden (scheme, user information, special-purpose address, redirect), rejected
     // (TLS refused), too_large, timed_out, unavailable (cannot connect, queue full, cut off).
     Async<FetchedDocument> get(FetchRequest request);
+    // For transfers that begin from now on. On the loop that calls get().
+    void set_parent_proxy(std::string url) { settings_.parent_proxy = std::move(url); }
 
 private:
     FetcherSettings settings_;

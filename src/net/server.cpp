@@ -16,6 +16,10 @@ Result<void> Server::start() {
     return impl_->start();
 }
 
+void Server::set_limits(const ServerSettings& settings) {
+    impl_->set_limits(settings);
+}
+
 Result<void> Server::reload_certificate() {
     return impl_->load_certificate();
 }

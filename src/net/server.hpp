@@ -103,6 +103,9 @@ public:
     Result<void> start();
     // Loads certificate and key again for new connections; the old ones stay on failure.
     Result<void> reload_certificate();
+    // Takes over the limits and time-outs of `settings`; connections that are open keep running
+    // under them. Name, addresses and certificate files stay.
+    void set_limits(const ServerSettings& settings);
     // The ports in the order of `listen` (0 for unix sockets); after start().
     std::vector<unsigned short> ports() const;
     // When the certificate in use ends; nothing without TLS.

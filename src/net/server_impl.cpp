@@ -70,6 +70,16 @@ Result<void> Server::Impl::load_certificate() {
     return {};
 }
 
+void Server::Impl::set_limits(const ServerSettings& settings) {
+    auto& current = context_.settings;
+    auto next = settings;
+    next.name = current.name;
+    next.listen = current.listen;
+    next.certificate_file = current.certificate_file;
+    next.key_file = current.key_file;
+    current = std::move(next);
+}
+
 std::optional<std::chrono::system_clock::time_point> Server::Impl::certificate_end() const {
     if (!tls_)
         return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 
+#include <iterator>
 #include <string>
 
 namespace berth::store {
@@ -53,6 +54,20 @@ CREATE TABLE key_jobs(key_row INTEGER NOT NULL, job_id TEXT NOT NULL, PRIMARY KE
 CREATE INDEX keys_of_job ON key_jobs(job_id);
 )sql";
 
+// What each account holds in session directories.
+constexpr const char* version_2 = R"sql(
+ALTER TABLE jobs ADD COLUMN files_bytes INTEGER;
+ALTER TABLE jobs ADD COLUMN files_count INTEGER;
+CREATE INDEX jobs_unmeasured ON jobs(seq) WHERE ended IS NOT NULL AND session_made = 1 AND
+    files_removed = 0 AND files_count IS NULL;
+CREATE TABLE usage(account TEXT PRIMARY KEY, bytes INTEGER NOT NULL, files INTEGER NOT NULL)
+    WITHOUT ROWID;
+)sql";
+
+// The step to version i + 1.
+constexpr const char* steps[] = {version_1, version_2};
+static_assert(std::size(steps) == schema_version);
+
 std::int64_t number(Database& database, const char* sql) {
     auto statement = database.prepare(sql);
     return statement.step() ? statement.number(0) : 0;
@@ -76,8 +91,10 @@ Result<void> migrate(Database& database) {
     if (version == schema_version)
         return {};
     database.execute("BEGIN IMMEDIATE");
-    database.execute(version_1);
-    database.prepare("INSERT INTO meta VALUES ('instance', ?)").bind(random_base32(4)).run();
+    for (auto step = version; step < schema_version; ++step)
+        database.execute(steps[step]);
+    if (version == 0)
+        database.prepare("INSERT INTO meta VALUES ('instance', ?)").bind(random_base32(4)).run();
     database.execute("PRAGMA application_id = " + std::to_string(application_id));
     database.execute("PRAGMA user_version = " + std::to_string(schema_version));
     database.execute("COMMIT");

@@ -6,7 +6,7 @@
 
 namespace berth::store {
 
-inline constexpr int schema_version = 1;
+inline constexpr int schema_version = 2;
 
 // Creates or migrates the tables in one transaction; makes the instance id once.
 // Errors: invalid when the file was written by a newer version or is not a Berth store.

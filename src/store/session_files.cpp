@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <functional>
 
 namespace berth::store {
 
@@ -77,11 +78,14 @@ public:
     Result<void> write(std::string_view bytes) override {
         if (bytes.size() > left_)
             return Error{ErrorKind::too_large,
-                         "the file is larger than this site accepts, or the job's files together "
-                         "would be"};
+                         "the file is larger than this site accepts, or the files of the job or "
+                         "of its account together would be"};
         left_ -= bytes.size();
+        size_ += bytes.size();
         return write_all(file_.get(), bytes);
     }
+
+    std::uint64_t size() const override { return size_; }
 
     Result<bool> finish() override {
         struct stat old {};
@@ -106,12 +110,15 @@ private:
     Descriptor file_;
     std::string temporary_;
     std::uint64_t left_;
+    std::uint64_t size_ = 0;
 };
 
-// Adds what is below `directory` to `entries`: regular files and folders; links are left out.
-// What lies deeper than depth_max is left out: each level holds a descriptor.
-Result<void> list_below(int directory, const std::string& prefix, std::size_t most,
-                        std::vector<jobs::FileEntry>& entries, int depth = 0) {
+// Calls visit(path, info) for everything below `directory`, folders before what they hold, until
+// it returns false. No link is followed. What lies deeper than depth_max is left out: each level
+// holds a descriptor.
+using Visit = std::function<bool(const std::string& path, const struct stat& info)>;
+Result<bool> visit_below(int directory, const std::string& prefix, const Visit& visit,
+                         int depth = 0) {
     const Listing listing(::fdopendir(::fcntl(directory, F_DUPFD_CLOEXEC, 0)));
     if (!listing)
         return system_error("list files", errno);
@@ -119,26 +126,27 @@ Result<void> list_below(int directory, const std::string& prefix, std::size_t mo
     while (const auto* found = ::readdir(listing.get())) {
         const std::string name = found->d_name;
         struct stat info {};
-        if (name == "." || name == ".." || name.starts_with(".berth-upload.") || !is_utf8(name) ||
-            ::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
-            !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
+        if (name == "." || name == ".." ||
+            ::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
-        if (entries.size() >= most)
-            return {};
-        jobs::FileEntry entry{.path = prefix + name};
-        entry.directory = S_ISDIR(info.st_mode);
-        entry.size = entry.directory ? 0 : static_cast<std::uint64_t>(info.st_size);
-        entry.modified_s = info.st_mtime;
-        entries.push_back(entry);
-        if (!entry.directory || depth >= depth_max)
+        if (!visit(prefix + name, info))
+            return false;
+        if (!S_ISDIR(info.st_mode) || depth >= depth_max)
             continue;
         auto below = open_beneath(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        if (below)
-            if (auto listed = list_below(below->get(), entry.path + "/", most, entries, depth + 1);
-                !listed)
-                return listed;
+        if (!below)
+            continue;
+        auto goes_on = visit_below(below->get(), prefix + name + "/", visit, depth + 1);
+        if (!goes_on || !*goes_on)
+            return goes_on;
     }
-    return {};
+    return true;
+}
+
+bool is_listed(const std::string& path, const struct stat& info) {
+    const auto name = std::string_view(path).substr(path.rfind('/') + 1);
+    return !name.starts_with(".berth-upload.") && is_utf8(path) &&
+           (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode));
 }
 
 }  // namespace
@@ -329,6 +337,25 @@ Result<void> OwnFiles::remove(const std::string&, const std::string& job_id) {
     return removed;
 }
 
+Result<jobs::Usage> OwnFiles::measure(const std::string&, const std::string& job_id) {
+    auto root = open_marked_root();
+    if (!root)
+        return root.error();
+    auto session = open_beneath(root->get(), session_path(job_id), O_RDONLY | O_DIRECTORY);
+    if (!session)
+        return session.error();
+    jobs::Usage usage{.files = 1};
+    const Visit add = [&](const std::string&, const struct stat& info) {
+        ++usage.files;
+        if (S_ISREG(info.st_mode))
+            usage.bytes += static_cast<std::uint64_t>(info.st_size);
+        return true;
+    };
+    if (auto visited = visit_below(session->get(), "", add); !visited)
+        return visited.error();
+    return usage;
+}
+
 Result<void> OwnFiles::remove_manifest(const std::string&, const std::string& tag) {
     auto root = open_marked_root();
     if (!root)
@@ -351,7 +378,19 @@ Result<std::vector<jobs::FileEntry>> OwnFiles::list(const std::string&, const st
     if (!files)
         return files.error();
     std::vector<jobs::FileEntry> entries;
-    if (auto listed = list_below(files->get(), "", most, entries); !listed)
+    const Visit add = [&](const std::string& path, const struct stat& info) {
+        if (!is_listed(path, info))
+            return true;
+        if (entries.size() >= most)
+            return false;
+        const bool folder = S_ISDIR(info.st_mode);
+        entries.push_back({.path = path,
+                           .size = folder ? 0 : static_cast<std::uint64_t>(info.st_size),
+                           .modified_s = info.st_mtime,
+                           .directory = folder});
+        return true;
+    };
+    if (auto listed = visit_below(files->get(), "", add); !listed)
         return listed.error();
     return entries;
 }
@@ -374,7 +413,8 @@ Result<Descriptor> OwnFiles::open(const std::string&, const std::string& job_id,
 
 Result<std::unique_ptr<jobs::Upload>> OwnFiles::upload(const std::string& account,
                                                        const std::string& job_id,
-                                                       const std::string& path) {
+                                                       const std::string& path,
+                                                       std::uint64_t bytes_max) {
     auto present = list(account, job_id, settings_.session_files_max + 1);
     if (!present)
         return present.error();
@@ -394,7 +434,8 @@ Result<std::unique_ptr<jobs::Upload>> OwnFiles::upload(const std::string& accoun
     auto file = open_beneath(parent->directory.get(), temporary, O_WRONLY | O_CREAT | O_EXCL, 0700);
     if (!file)
         return file.error();
-    const auto most = std::min(settings_.upload_bytes_max, settings_.session_bytes_max - used);
+    const auto most =
+        std::min({settings_.upload_bytes_max, settings_.session_bytes_max - used, bytes_max});
     return std::unique_ptr<jobs::Upload>(
         std::make_unique<FileUpload>(std::move(*parent), std::move(*file), temporary, most));
 }

@@ -15,8 +15,9 @@ struct OwnFilesSettings {
     std::string root;      // session root, absolute
     bool known = false;    // it was prepared before, so its mark must be there
     std::string instance;  // of the store; the root belongs to it
-    std::uint64_t upload_bytes_max = 10ULL << 30U;   // of one file
-    std::uint64_t session_bytes_max = 50ULL << 30U;  // of all files of one job
+    std::uint64_t upload_bytes_max = 10ULL << 30U;  // of one file
+    // Of all files of one job, before it runs.
+    std::uint64_t session_bytes_max = 50ULL << 30U;
     std::size_t session_files_max = 10'000;
 };
 
@@ -33,14 +34,15 @@ public:
     jobs::Fence void_fence(const std::string& account, const std::string& job_id) override;
     Result<std::vector<jobs::SessionEvent>> take_events(std::size_t most) override;
     Result<void> remove(const std::string& account, const std::string& job_id) override;
+    Result<jobs::Usage> measure(const std::string& account, const std::string& job_id) override;
     Result<void> remove_manifest(const std::string& account, const std::string& tag) override;
     Result<std::vector<jobs::FileEntry>> list(const std::string& account, const std::string& job_id,
                                               std::size_t most) override;
     Result<Descriptor> open(const std::string& account, const std::string& job_id,
                             const std::string& path) override;
     Result<std::unique_ptr<jobs::Upload>> upload(const std::string& account,
-                                                 const std::string& job_id,
-                                                 const std::string& path) override;
+                                                 const std::string& job_id, const std::string& path,
+                                                 std::uint64_t bytes_max) override;
     Result<void> remove_file(const std::string& account, const std::string& job_id,
                              const std::string& path) override;
 

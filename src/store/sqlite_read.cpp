@@ -145,11 +145,13 @@ std::optional<KeyRow> read_key(Database& database, const std::string& issuer,
     return row;
 }
 
-std::vector<AttemptRow> read_attempts(Database& database) {
+std::vector<AttemptRow> read_attempts(Database& database, WallTime voided_since) {
     auto statement = database.prepare(
         "SELECT tag, state, array, batch_id, cluster, account, message, created, updated FROM "
-        "attempts WHERE state IN ('given_up', 'voided') OR tag IN (SELECT a.tag FROM attempt_jobs "
-        "a JOIN jobs j ON j.seq = a.job WHERE j.state NOT IN ('done', 'failed', 'cancelled'))");
+        "attempts WHERE (state IN ('given_up', 'voided') AND updated >= ?) OR tag IN (SELECT a.tag "
+        "FROM attempt_jobs a JOIN jobs j ON j.seq = a.job WHERE j.state NOT IN ('done', 'failed', "
+        "'cancelled'))");
+    statement.bind(to_ms(voided_since));
     auto members = database.prepare("SELECT job FROM attempt_jobs WHERE tag = ? ORDER BY idx");
     std::vector<AttemptRow> rows;
     while (statement.step()) {
@@ -330,8 +332,10 @@ Async<std::vector<JobRow>> SqliteStore::active_jobs() {
     co_return co_await read<std::vector<JobRow>>(std::move(work));
 }
 
-Async<std::vector<AttemptRow>> SqliteStore::live_attempts() {
-    auto work = [](Database& database) { return read_attempts(database); };
+Async<std::vector<AttemptRow>> SqliteStore::live_attempts(WallTime voided_since) {
+    auto work = [voided_since](Database& database) {
+        return read_attempts(database, voided_since);
+    };
     co_return co_await read<std::vector<AttemptRow>>(std::move(work));
 }
 
@@ -365,6 +369,31 @@ Async<std::vector<JobRow>> SqliteStore::ended_before(WallTime before, bool files
         return all_jobs(statement);
     };
     co_return co_await read<std::vector<JobRow>>(std::move(work));
+}
+
+Async<std::vector<JobRow>> SqliteStore::unmeasured(std::size_t limit) {
+    auto work = [limit](Database& database) {
+        auto statement = database.prepare("SELECT " BERTH_JOB_COLUMNS
+                                          " FROM jobs j WHERE j.ended IS NOT NULL AND "
+                                          "j.session_made = 1 AND j.files_removed = 0 AND "
+                                          "j.files_count IS NULL ORDER BY j.seq LIMIT ?");
+        statement.bind(static_cast<std::int64_t>(limit));
+        return all_jobs(statement);
+    };
+    co_return co_await read<std::vector<JobRow>>(std::move(work));
+}
+
+Async<std::map<std::string, berth::jobs::Usage>> SqliteStore::usage_by_account() {
+    using Sums = std::map<std::string, berth::jobs::Usage>;
+    auto work = [](Database& database) {
+        auto statement = database.prepare("SELECT account, bytes, files FROM usage");
+        Sums sums;
+        while (statement.step())
+            sums[statement.text(0)] = {.bytes = static_cast<std::uint64_t>(statement.number(1)),
+                                       .files = static_cast<std::uint64_t>(statement.number(2))};
+        return sums;
+    };
+    co_return co_await read<Sums>(std::move(work));
 }
 
 }  // namespace berth::store

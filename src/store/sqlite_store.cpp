@@ -70,7 +70,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(asio::io_context& loop,
 }
 
 SqliteStore::SqliteStore(asio::io_context& loop, SqliteSettings settings, Descriptor lock)
-    : loop_(loop), settings_(std::move(settings)), lock_(std::move(lock)) {}
+    : loop_(loop),
+      path_(std::move(settings.path)),
+      free_bytes_min_(settings.free_bytes_min),
+      lock_(std::move(lock)) {}
 
 SqliteStore::~SqliteStore() {
     writer_pool_.join();
@@ -156,10 +159,11 @@ void SqliteStore::write_group(std::vector<std::shared_ptr<Pending>>& work) {
 
 Result<void> SqliteStore::check_space() {
     struct statvfs space {};
-    if (settings_.free_bytes_min == 0 || ::statvfs(settings_.path.c_str(), &space) != 0)
+    const auto least = free_bytes_min_.load();
+    if (least == 0 || ::statvfs(path_.c_str(), &space) != 0)
         return {};
     const auto free = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
-    if (free >= settings_.free_bytes_min)
+    if (free >= least)
         return {};
     return Error{ErrorKind::unavailable,
                  "the disk of the store has only " + std::to_string(free >> 20U) +
@@ -190,11 +194,17 @@ Async<void> SqliteStore::write(std::function<void(Database&)> function) {
 
 Async<void> SqliteStore::mark_files_removed(std::vector<jobs::JobSeq> seqs) {
     const auto mark = [seqs = std::move(seqs)](Database& database) {
-        auto update = database.prepare("UPDATE jobs SET files_removed = 1 WHERE seq = ?");
-        for (const auto seq : seqs)
-            update.bind(seq).run();
+        store::mark_files_removed(database, seqs);
     };
     std::function<void(Database&)> work = mark;
+    co_return co_await write(std::move(work));
+}
+
+Async<void> SqliteStore::set_usage(std::vector<jobs::SessionUsage> sessions) {
+    const auto add = [sessions = std::move(sessions)](Database& database) {
+        store::set_usage(database, sessions);
+    };
+    std::function<void(Database&)> work = add;
     co_return co_await write(std::move(work));
 }
 

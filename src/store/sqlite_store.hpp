@@ -17,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -52,16 +53,20 @@ public:
                                               std::size_t limit) override;
     Async<std::vector<jobs::EventRow>> job_events(jobs::JobSeq seq) override;
     Async<std::vector<jobs::JobRow>> active_jobs() override;
-    Async<std::vector<jobs::AttemptRow>> live_attempts() override;
+    Async<std::vector<jobs::AttemptRow>> live_attempts(WallTime voided_since) override;
     Async<std::int64_t> last_event() override;
     Async<std::vector<jobs::JobRow>> ended_before(WallTime before, bool files_only,
                                                   std::size_t limit) override;
     Async<void> mark_files_removed(std::vector<jobs::JobSeq> seqs) override;
+    Async<std::vector<jobs::JobRow>> unmeasured(std::size_t limit) override;
+    Async<void> set_usage(std::vector<jobs::SessionUsage> sessions) override;
+    Async<std::map<std::string, jobs::Usage>> usage_by_account() override;
     Async<void> sweep(WallTime keys_before, WallTime attempts_before) override;
     Async<std::string> note(std::string name) override;
     Async<void> set_note(std::string name, std::string value) override;
     Async<void> backup(std::string path) override;
     Health health() const override;
+    void set_free_bytes_min(std::uint64_t bytes) { free_bytes_min_ = bytes; }
 
 private:
     struct Pending;
@@ -77,7 +82,8 @@ private:
     Async<void> write(std::function<void(Database&)> function);
 
     boost::asio::io_context& loop_;
-    SqliteSettings settings_;
+    std::string path_;
+    std::atomic<std::uint64_t> free_bytes_min_;
     Descriptor lock_;
     std::unique_ptr<Database> writer_, reader_;
     std::string instance_;

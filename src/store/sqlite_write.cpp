@@ -89,6 +89,7 @@ public:
     }
 
     void forget(jobs::JobSeq seq) {
+        mark_files_removed(database_, {seq});
         database_
             .prepare(
                 // The time for which a key outlives its jobs begins now.
@@ -157,6 +158,34 @@ private:
 };
 
 }  // namespace
+
+void mark_files_removed(Database& database, const std::vector<jobs::JobSeq>& seqs) {
+    auto subtract = database.prepare(
+        "UPDATE usage SET bytes = bytes - j.files_bytes, files = files - j.files_count FROM jobs j "
+        "WHERE j.seq = ? AND j.files_removed = 0 AND j.files_count IS NOT NULL AND "
+        "usage.account = j.account");
+    auto mark = database.prepare("UPDATE jobs SET files_removed = 1 WHERE seq = ?");
+    for (const auto seq : seqs) {
+        subtract.bind(seq).run();
+        mark.bind(seq).run();
+    }
+}
+
+void set_usage(Database& database, const std::vector<jobs::SessionUsage>& sessions) {
+    auto add = database.prepare(
+        "INSERT INTO usage SELECT account, ?2, ?3 FROM jobs WHERE seq = ?1 AND files_removed = 0 "
+        "AND files_count IS NULL ON CONFLICT (account) DO UPDATE SET bytes = bytes + "
+        "excluded.bytes, files = files + excluded.files");
+    auto measured = database.prepare(
+        "UPDATE jobs SET files_bytes = ?2, files_count = ?3 WHERE seq = ?1 AND "
+        "files_count IS NULL");
+    for (const auto& session : sessions) {
+        const auto bytes = static_cast<std::int64_t>(session.usage.bytes);
+        const auto files = static_cast<std::int64_t>(session.usage.files);
+        add.bind(session.seq).bind(bytes).bind(files).run();
+        measured.bind(session.seq).bind(bytes).bind(files).run();
+    }
+}
 
 std::vector<jobs::EventRow> write_changes(Database& database, const jobs::Changes& changes) {
     Writer writer(database);

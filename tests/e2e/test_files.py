@@ -176,3 +176,23 @@ def test_an_upload_over_the_limit_is_refused_and_leaves_no_trace(make_berth):
     assert reply.status == 413, "the quota of the account: %r" % reply
     assert set(listing(client, job_id)) <= {"in.txt", "sub"}
     assert client.job(job_id)["state"] == "uploading"
+
+
+def test_an_account_over_its_quota_gets_no_new_jobs_until_it_deletes_some(make_berth):
+    berth = make_berth({"jobs": {"session_bytes_max": "1MB"}})
+    client = berth.client()
+    script = "#!/bin/sh\nhead -c 1500000 /dev/zero >data\n"
+    job = client.run({"script": script})
+    assert job["state"] == "done", job
+
+    def refusal():
+        reply = client.post("/v1/jobs", {"script": script})
+        return reply if reply.status == 429 else None
+
+    refused = wait_until(refusal, 30, "the ended job to be measured", 0.5)
+    assert "limit" in refused.json()["detail"] and "retry-after" in refused.headers, refused
+    for one in client.all_jobs():
+        client.finish(one["id"])
+        assert client.request("DELETE", "/v1/jobs/" + one["id"]).status == 204
+    wait_until(lambda: client.post("/v1/jobs", {"script": "#!/bin/sh\n"}).status == 201, 30, "room again", 0.5)
+    assert "berth_account_bytes" in berth.observe("/metrics")[1]

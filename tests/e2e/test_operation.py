@@ -15,6 +15,13 @@ from support.berth import SOURCE, make_certificate
 from support.waiting import wait_until
 
 OK = "#!/bin/sh\n"
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 UNIT = os.path.join(SOURCE, "src", "app", "systemd", "berthd.service")
 
 
@@ -64,6 +71,41 @@ def test_a_reload_with_a_bad_file_keeps_the_old_configuration_and_says_so(make_b
     berth.write_config()
     berth.reload()
     assert client.get("/v1/jobs").status == 200
+
+
+def test_a_reload_takes_log_store_and_door_limits(make_berth):
+    berth = make_berth()
+    client = berth.client()
+    audit = os.path.join(berth.directory, "audit.log")
+    berth.settings["log"] = {"level": "debug", "audit_file": audit}
+    berth.settings["store"]["free_bytes_min"] = "1000TB"
+    berth.write_config()
+    berth.reload()
+    wait_until(lambda: client.post("/v1/jobs", {"script": OK}).status == 503, 10, "the new limit of free space")
+    assert client.get("/v1/jobs").status == 200
+    assert ":alice" in read(audit)
+
+    os.rename(audit, audit + ".1")  # as log rotation does
+    berth.settings["store"]["free_bytes_min"] = "1MB"
+    berth.settings["api"]["connections_per_peer_max"] = 1
+    berth.write_config()
+    berth.reload()
+    wait_until(lambda: os.path.exists(audit), 10, "the audit log to be opened again")
+    assert client.run({"script": OK})["state"] == "done"
+    assert ":alice" in read(audit)
+    with pytest.raises(OSError):
+        berth.client("bob").get("/v1/jobs")  # the first connection is still open
+
+
+def test_a_reload_with_an_audit_file_that_cannot_be_opened_is_refused(make_berth):
+    berth = make_berth()
+    berth.settings["log"] = {"audit_file": os.path.join(berth.config_file, "audit.log")}
+    berth.settings["store"]["free_bytes_min"] = "1000TB"
+    berth.write_config()
+    refused = berth.berthctl("reload", check=False)
+    assert refused.returncode != 0
+    assert "audit" in refused.stdout + refused.stderr
+    assert berth.client().run({"script": OK})["state"] == "done", "nothing of the file is in force"
 
 
 def test_a_reload_takes_a_new_certificate(make_berth):

@@ -48,6 +48,23 @@ TEST_F(SqliteFile, OneDaemonAtATime) {
     EXPECT_TRUE(open());
 }
 
+// data/store_1.sql is a store of schema 1 with one job that has ended and one that has not.
+TEST_F(SqliteFile, AStoreOfTheFirstSchemaIsMigrated) {
+    std::ifstream file(std::string(BERTH_TEST_DATA) + "/data/store_1.sql");
+    std::stringstream sql;
+    sql << file.rdbuf();
+    execute(sql.str());
+    for (int i = 0; i < 2; ++i) {  // the second time there is nothing to do
+        auto opened = open();
+        ASSERT_TRUE(opened) << opened.error().message;
+        auto& store = **opened;
+        EXPECT_EQ(store.instance(), "dhpq");
+        EXPECT_EQ(run_on(loop_, store.active_jobs())->size(), 1U);
+        EXPECT_EQ(run_on(loop_, store.unmeasured(10))->size(), 1U);
+        EXPECT_TRUE(run_on(loop_, store.usage_by_account())->empty());
+    }
+}
+
 TEST_F(SqliteFile, ANewerSchemaIsRefusedAndLeftAlone) {
     open()->reset();
     execute("PRAGMA user_version = 1000");

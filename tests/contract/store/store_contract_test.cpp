@@ -369,7 +369,7 @@ TEST_P(StoreContract, ActiveJobsAndLiveAttemptsAreWhatMayStillMatter) {
     const auto rows = run(store_->active_jobs());
     ASSERT_EQ(rows->size(), 1U);
     EXPECT_EQ(rows->front().id, active.id);
-    const auto attempts = run(store_->live_attempts());
+    const auto attempts = run(store_->live_attempts(day));
     ASSERT_EQ(attempts->size(), 2U);
     for (const auto& row : *attempts) {
         EXPECT_NE(row.tag, "bover");
@@ -397,12 +397,54 @@ TEST_P(StoreContract, AnAttemptChangesItsState) {
     Changes changes;
     changes.attempts.push_back(attempt);
     ASSERT_TRUE(run(store_->commit(std::move(changes))));
-    const auto found = run(store_->live_attempts());
+    const auto found = run(store_->live_attempts(day));
     ASSERT_EQ(found->size(), 1U);
     EXPECT_EQ(found->front().state, AttemptState::accepted);
     EXPECT_EQ(found->front().batch_id, "5");
     EXPECT_EQ(found->front().cluster, "c");
     EXPECT_EQ(found->front().message, "m");
+}
+
+TEST_P(StoreContract, VoidedAttemptsAreLiveForATimeOnly) {
+    auto row = add();
+    set_state(row, State::cancelled);
+    add_attempt({.tag = "bvoid",
+                 .state = AttemptState::voided,
+                 .array = false,
+                 .created = day,
+                 .updated = day,
+                 .jobs = {row.seq}});
+    EXPECT_EQ(run(store_->live_attempts(day))->size(), 1U);
+    EXPECT_EQ(run(store_->live_attempts(day + std::chrono::milliseconds(1)))->size(), 0U);
+}
+
+TEST_P(StoreContract, AddsUpWhatAccountsHoldUntilTheFilesAreGone) {
+    const auto sums = [&] { return *run(store_->usage_by_account()); };
+    auto first = add();
+    auto second = add();
+    const auto waiting = add();
+    EXPECT_TRUE(run(store_->unmeasured(10))->empty()) << "none has ended";
+    for (auto* row : {&first, &second}) {
+        auto next = row->status;
+        next.state = State::done;
+        next.session_made = true;
+        next.ended = day;
+        set(*row, next);
+    }
+    ASSERT_EQ(run(store_->unmeasured(10))->size(), 2U);
+    EXPECT_EQ(run(store_->unmeasured(1))->front().id, first.id) << "oldest first";
+    ASSERT_TRUE(run(store_->set_usage({{first.seq, {100, 3}}, {second.seq, {20, 2}}})));
+    ASSERT_TRUE(run(store_->set_usage({{first.seq, {900, 9}}}))) << "measured once only";
+    EXPECT_TRUE(run(store_->unmeasured(10))->empty());
+    reopen();
+    EXPECT_EQ(sums().at("grid1"), (jobs::Usage{.bytes = 120, .files = 5}));
+    ASSERT_TRUE(run(store_->mark_files_removed({first.seq})));
+    ASSERT_TRUE(run(store_->mark_files_removed({first.seq})));
+    EXPECT_EQ(sums().at("grid1"), (jobs::Usage{.bytes = 20, .files = 2}));
+    Changes changes;
+    changes.forget = {first.seq, second.seq};
+    ASSERT_TRUE(run(store_->commit(std::move(changes))));
+    EXPECT_EQ(sums().at("grid1"), jobs::Usage());
 }
 
 TEST_P(StoreContract, RetentionFindsEndedJobsOldestFirst) {

@@ -42,7 +42,7 @@ protected:
     }
     void make(const std::string& job = id) { ASSERT_TRUE(files_.make("", input(job))); }
     void put(const std::string& path, const std::string& content) {
-        auto upload = files_.upload("", id, path);
+        auto upload = files_.upload("", id, path, UINT64_MAX);
         ASSERT_TRUE(upload) << upload.error().message;
         ASSERT_TRUE((*upload)->write(content));
         ASSERT_TRUE((*upload)->finish());
@@ -216,7 +216,7 @@ TEST_F(SessionFilesTest, PathsThatLeadOutAreRefused) {
          {"../launch", "../../", "a/../../launch", "/etc/passwd", "..", "../../../../outside"}) {
         EXPECT_FALSE(files_.open("", id, path)) << path;
         EXPECT_FALSE(files_.remove_file("", id, path)) << path;
-        auto upload = files_.upload("", id, path);
+        auto upload = files_.upload("", id, path, UINT64_MAX);
         if (upload) {
             EXPECT_FALSE((*upload)->finish()) << path;
         }
@@ -244,7 +244,7 @@ TEST_F(SessionFilesTest, LinksThatLeadOutAreRefusedAndLinksInsideFollowed) {
         ASSERT_FALSE(opened) << path;
         EXPECT_EQ(opened.error().kind, ErrorKind::forbidden) << path;
     }
-    EXPECT_FALSE(files_.upload("", id, "up/launch"));
+    EXPECT_FALSE(files_.upload("", id, "up/launch", UINT64_MAX));
     EXPECT_FALSE(files_.remove_file("", id, "up/launch"));
     EXPECT_TRUE(fs::exists(session() + "/launch"));
     const auto listed = files_.list("", id, 100);
@@ -271,7 +271,7 @@ TEST_F(SessionFilesTest, AnUploadAppearsWhenItIsWhole) {
     make();
     put("in.dat", "old");
     {
-        auto upload = files_.upload("", id, "in.dat");
+        auto upload = files_.upload("", id, "in.dat", UINT64_MAX);
         ASSERT_TRUE(upload);
         ASSERT_TRUE((*upload)->write("new"));
         EXPECT_EQ(text_of(session() + "/files/in.dat"), "old");
@@ -282,7 +282,7 @@ TEST_F(SessionFilesTest, AnUploadAppearsWhenItIsWhole) {
     }
     EXPECT_EQ(text_of(session() + "/files/in.dat"), "new");
     {
-        auto aborted = files_.upload("", id, "deep/down/other");
+        auto aborted = files_.upload("", id, "deep/down/other", UINT64_MAX);
         ASSERT_TRUE(aborted);
         ASSERT_TRUE((*aborted)->write("half"));
     }
@@ -298,23 +298,40 @@ TEST_F(SessionFilesTest, UploadsHaveLimits) {
                     .session_files_max = 3});
     make();
     {
-        auto upload = small.upload("", id, "big");
+        auto upload = small.upload("", id, "big", UINT64_MAX);
         ASSERT_TRUE(upload);
         ASSERT_TRUE((*upload)->write(std::string(100, 'x')));
         EXPECT_EQ((*upload)->write("x").error().kind, ErrorKind::too_large);
     }
     put("a", std::string(100, 'x'));
     {
-        auto upload = small.upload("", id, "b");
+        auto upload = small.upload("", id, "b", UINT64_MAX);
         ASSERT_TRUE(upload);
         EXPECT_EQ((*upload)->write(std::string(51, 'x')).error().kind, ErrorKind::too_large);
     }
     put("b", std::string(51, 'x'));
-    EXPECT_EQ(small.upload("", id, "c").error().kind, ErrorKind::too_large);
+    EXPECT_EQ(small.upload("", id, "c", UINT64_MAX).error().kind, ErrorKind::too_large);
     ASSERT_TRUE(files_.remove_file("", id, "a"));
     for (const auto* name : {"c", "d", "e"})
         put(name, "");
-    EXPECT_EQ(small.upload("", id, "f").error().kind, ErrorKind::too_large) << "too many files";
+    EXPECT_EQ(small.upload("", id, "f", UINT64_MAX).error().kind, ErrorKind::too_large)
+        << "too many files";
+}
+
+TEST_F(SessionFilesTest, MeasuresAllOfASessionAndFollowsNoLink) {
+    make();
+    const auto empty = files_.measure("", id);
+    ASSERT_TRUE(empty);
+    fs::create_directories(session() + "/files/a/b");
+    put("a/b/data", std::string(1000, 'x'));
+    std::ofstream(folder_.path() + "/outside") << std::string(5000, 'x');
+    fs::create_symlink(folder_.path() + "/outside", session() + "/files/link");
+    const auto measured = files_.measure("", id);
+    ASSERT_TRUE(measured);
+    EXPECT_EQ(measured->bytes, empty->bytes + 1000);
+    EXPECT_EQ(measured->files, empty->files + 4) << "two folders, a file and the link itself";
+    ASSERT_TRUE(files_.remove("", id));
+    EXPECT_EQ(files_.measure("", id).error().kind, ErrorKind::not_found);
 }
 
 TEST_F(SessionFilesTest, RemovesATreeWithoutFollowingLinks) {
