@@ -56,16 +56,19 @@ def is_one_of(symbol, functions):
 
 
 class Coverage:
-    def __init__(self, root, programs, profile):
+    def __init__(self, root, build, programs, profile):
         first, *others = programs
         self.root = root
         self.arguments = [first, *(text for other in others for text in ("-object", other)), "-instr-profile=" + profile]
         export = json.loads(run("llvm-cov-14", "export", "-summary-only", *self.arguments))
-        self.files = {entry["filename"]: entry["summary"]["lines"] for entry in export["data"][0]["files"]}
+        # A compiler cache may have made the names relative to the build.
+        self.files = {os.path.realpath(os.path.join(build, entry["filename"])): entry for entry in export["data"][0]["files"]}
 
     def functions(self, path):
         """(symbol, lines, lines missed) of each function; a lambda's symbol begins with that of its function."""
-        text = run("llvm-cov-14", "report", "-show-functions", *self.arguments, path)
+        recorded = self.files[path]["filename"]
+        same = "-path-equivalence=%s,%s" % (os.path.dirname(recorded), os.path.dirname(path))
+        text = run("llvm-cov-14", "report", "-show-functions", same, *self.arguments, path)
         # NAME REGIONS MISS COVER LINES MISS COVER ...; a static function's name is FILE:SYMBOL.
         rows = [line.split() for line in text.splitlines() if "_Z" in line]
         return [(row[0], int(row[4]), int(row[5])) for row in rows]
@@ -73,7 +76,8 @@ class Coverage:
     def lines(self, name):
         """(covered, all) of what counts in a source."""
         path = os.path.join(self.root, name)
-        covered, count = self.files[path]["covered"], self.files[path]["count"]
+        summary = self.files[path]["summary"]["lines"]
+        covered, count = summary["covered"], summary["count"]
         if name in ONLY:
             rows = [row for row in self.functions(path) if is_one_of(row[0], ONLY[name])]
             return sum(row[1] - row[2] for row in rows), sum(row[1] for row in rows)
@@ -89,7 +93,7 @@ def main():
     merged = os.path.join(profiles, "all.profdata")
     run("llvm-profdata-14", "merge", "-sparse", "-o", merged, *(os.path.join(profiles, name) for name in raw))
     programs = [os.path.join(bin_directory, name.replace(".profraw", "_fuzz")) for name in raw]
-    coverage = Coverage(os.path.realpath(root), programs, merged)
+    coverage = Coverage(os.path.realpath(root), os.path.dirname(bin_directory), programs, merged)
     below = 0
     for name in PARSERS:
         covered, count = coverage.lines(name)
