@@ -54,7 +54,8 @@ asio::awaitable<void> UsageKeeper::measurer() {
         if (!measured || !refreshed)
             log::warning("usage_not_measured", {{"error", measured ? refreshed.error().message
                                                                    : measured.error().message}});
-        co_await sleep_for(more ? std::chrono::milliseconds(10) : settings_.interval);
+        const auto pause = more ? std::chrono::milliseconds(10) : settings_.interval;
+        co_await sleep_for(pause);
     }
 }
 
