@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "http/problem.hpp"
 
+#include <sys/stat.h>
 #include <nlohmann/json.hpp>
 
 namespace berth::api {
@@ -233,6 +234,10 @@ AdminApi::Answer AdminApi::backup(net::Request& request) {
     if (path.empty() || path[0] != '/')
         co_return http::problem(
             Error{ErrorKind::unprocessable, "must be an absolute path", "path"});
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0)
+        co_return http::problem(
+            Error{ErrorKind::conflict, path + " exists; choose a new name", "path"});
     const auto done = co_await parts_.service.store().backup(path);
     if (!done)
         co_return http::problem(done.error());

@@ -146,7 +146,10 @@ asio::awaitable<http::Response> Api::serve(net::Request& request, std::string& p
     pattern = match.pattern;
     request.parameters = std::move(match.parameters);
     Call call{.request = request};
-    if (!match.endpoint->verbs.empty()) {
+    if (match.endpoint->verbs.empty()) {
+        if (const auto query = read_query(request.head.query, {}); !query)
+            co_return http::problem(query.error());
+    } else {
         auto caller = co_await parts_.access.check(request, match.endpoint->verbs);
         if (!caller) {
             auto refused = refuse(caller.error(), match.endpoint->verbs);

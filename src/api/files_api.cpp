@@ -2,6 +2,7 @@
 
 #include "api/job_json.hpp"
 #include "api/query.hpp"
+#include "base/text.hpp"
 #include "http/problem.hpp"
 #include "http/range.hpp"
 
@@ -50,6 +51,35 @@ bool range_applies(const http::Headers& headers, const std::string& tag) {
            (headers.get("If-Range") == tag && !tag.starts_with("W/"));
 }
 
+// Whether `tags`, the value of If-Match or If-None-Match, names `tag` ("" = there is no file).
+bool names(std::string_view tags, std::string_view tag, bool weakly) {
+    if (trim(tags) == "*")
+        return !tag.empty();
+    const auto opaque = [](std::string_view text) {
+        return text.starts_with("W/") ? text.substr(2) : text;
+    };
+    for (const auto part : split(tags, ',')) {
+        const auto one = trim(part);
+        const bool strong = !one.starts_with("W/") && !tag.starts_with("W/");
+        if (!tag.empty() && opaque(one) == opaque(tag) && (weakly || strong))
+            return true;
+    }
+    return false;
+}
+
+// RFC 9110 section 13.2.2: the status that a precondition asks for, or 0.
+int precondition(const http::Headers& headers, std::string_view tag, bool reads) {
+    if (headers.contains("If-Match") && !names(headers.get("If-Match"), tag, false))
+        return 412;
+    if (headers.contains("If-None-Match") && names(headers.get("If-None-Match"), tag, true))
+        return reads ? 304 : 412;
+    return 0;
+}
+
+http::Response not_as_expected() {
+    return http::problem(412, "conflict", "the file is not as If-Match or If-None-Match says");
+}
+
 http::Response unsatisfiable(std::uint64_t size) {
     auto response = http::problem(416, "invalid",
                                   "the range begins behind the end of the file, which has " +
@@ -89,6 +119,15 @@ FilesApi::Answer FilesApi::read(Call& call) {
         co_return http::problem(opened.error());
     const auto& stat = opened->second;
     const auto tag = entity_tag(stat);
+    const auto unmet = precondition(call.request.head.headers, tag, true);
+    if (unmet == 412)
+        co_return not_as_expected();
+    if (unmet == 304) {
+        http::Response unchanged{.status = 304};
+        unchanged.headers.set("ETag", tag);
+        unchanged.headers.set("Cache-Control", "no-store");
+        co_return unchanged;
+    }
     http::FileBody body{.file = {}, .offset = 0, .length = stat.size};
     http::Response response;
     if (range_applies(call.request.head.headers, tag)) {
@@ -155,6 +194,14 @@ FilesApi::Answer FilesApi::write(Call& call) {
         co_return http::problem(mine.error());
     if (is_output(*path))
         co_return http::problem(written_by_job());
+    const auto& headers = call.request.head.headers;
+    if (headers.contains("If-Match") || headers.contains("If-None-Match")) {
+        const auto present =
+            co_await service_.open_file(call.caller.owner, call.parameter("id"), *path);
+        const auto tag = present ? entity_tag(present->second) : std::string();
+        if (precondition(headers, tag, false) != 0)
+            co_return not_as_expected();
+    }
     const auto fresh = co_await store(call, std::move(*path));
     if (!fresh && fresh.error().field == "scope")
         co_return refuse(fresh.error(), {auth::Verb::modify});

@@ -3,6 +3,7 @@
 #include "api/job_json.hpp"
 #include "api/query.hpp"
 #include "auth/digest.hpp"
+#include "base/log.hpp"
 #include "base/strict_json.hpp"
 #include "base/text.hpp"
 #include "http/problem.hpp"
@@ -391,6 +392,11 @@ JobsApi::Answer JobsApi::wish_many(Call& call, jobs::Service::Wish wish) {
     json entries = json::array();
     for (const auto& id : *ids) {
         const auto row = co_await service_.wish(call.caller.owner, id, wish);
+        log::audit("job_wish", {{"who", call.caller.identity.issuer_name + ":" +
+                                            call.caller.identity.subject},
+                                {"path", call.request.head.path},
+                                {"job", id},
+                                {"error", row ? std::string() : row.error().message}});
         if (!row) {
             entries.push_back(refused_json(id, row.error()));
             continue;

@@ -128,7 +128,7 @@ int main(int argc, char** argv) {
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return program.exit(error);
+        return program.exit(error) == 0 ? 0 : 1;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "berthctl: %s\n", error.what());
         return 1;

@@ -1,5 +1,6 @@
 // The daemon's program: arguments, configuration, then Daemon.
 #include "app/daemon.hpp"
+#include "app/preflight.hpp"
 #include "base/log.hpp"
 
 #include <pwd.h>
@@ -21,6 +22,13 @@ int run(const std::string& file, bool check_only) {
     for (const auto& problem : loaded.problems)
         std::fprintf(stderr, "%s\n", berth::config::to_string(problem).c_str());
     if (!loaded.problems.empty())
+        return 2;
+    bool fatal = false;
+    for (const auto& finding : berth::app::preflight(loaded.config, account)) {
+        fatal = fatal || finding.fatal;
+        std::fprintf(stderr, "%s: %s\n", file.c_str(), to_string(finding).c_str());
+    }
+    if (fatal)
         return 2;
     if (check_only) {
         std::printf("%s: no problem found\n", file.c_str());

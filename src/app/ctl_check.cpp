@@ -1,4 +1,5 @@
 #include "app/ctl.hpp"
+#include "app/preflight.hpp"
 #include "config/config.hpp"
 
 #include <chrono>
@@ -108,6 +109,16 @@ int check(const Options& options, bool submit, const std::string& queue) {
     for (const auto& problem : loaded.problems)
         std::fprintf(stderr, "%s\n", config::to_string(problem).c_str());
     if (!loaded.problems.empty())
+        return 1;
+    // Who the daemon runs as is not known here; with accounts = "own" every rule names it.
+    const auto& mappings = loaded.config.mappings;
+    bool fatal = false;
+    for (const auto& finding : app::preflight(
+             loaded.config, mappings.empty() ? std::string() : mappings.front().account)) {
+        fatal = fatal || finding.fatal;
+        std::fprintf(stderr, "%s: %s\n", options.config_file.c_str(), to_string(finding).c_str());
+    }
+    if (fatal)
         return 1;
     std::printf("%s: no problem found\n", options.config_file.c_str());
     const Client client(options);

@@ -24,6 +24,13 @@ int fail(const std::string& message) {
 
 int issuer_init(const std::string& directory, const std::string& url, const std::string& name) {
     std::fprintf(stderr, "berthctl: this issuer is for development only\n");
+    if (!url.starts_with("https://"))
+        return fail("the URL of an issuer begins with https://");
+    struct stat info {};
+    if (::stat((directory + "/issuer.pem").c_str(), &info) == 0)
+        return fail("there is an issuer in " + directory +
+                    " already; its tokens would be worthless with a new key. Remove the folder "
+                    "first, or choose another");
     ::mkdir(directory.c_str(), 0700);
     const auto kid = "dev-" + random_base32(8);
     const auto key = auth::DevelopmentKey::make(auth::Algorithm::es256, kid);
@@ -40,6 +47,8 @@ int issuer_init(const std::string& directory, const std::string& url, const std:
 }
 
 int issuer_token(const TokenRequest& wanted) {
+    if (wanted.subject.empty() || wanted.audience.empty() || wanted.lifetime_s < 1)
+        return fail("a token needs a subject, an audience, and a lifetime above 0");
     const auto about_text = read_file(wanted.directory + "/issuer.json");
     const auto pem = read_file(wanted.directory + "/issuer.pem");
     if (!about_text || !pem)

@@ -1,5 +1,6 @@
 // SIGHUP: a new configuration and new certificates, or none of it.
 #include "app/daemon.hpp"
+#include "app/preflight.hpp"
 
 #include "base/log.hpp"
 
@@ -51,16 +52,25 @@ asio::awaitable<void> Daemon::on_hangup() {
 
 std::string Daemon::reload() {
     auto loaded = config::load_file(config_file_, account_);
-    if (!loaded.problems.empty())
-        return "the old configuration stays in force: " +
-               config::to_string(loaded.problems.front());
+    std::string problems;
+    for (const auto& problem : loaded.problems)
+        problems += (problems.empty() ? "" : "\n") + config::to_string(problem);
+    if (problems.empty())
+        for (const auto& finding : preflight(loaded.config, account_))
+            if (finding.fatal)
+                problems +=
+                    (problems.empty() ? "" : "\n") + config_file_ + ": " + to_string(finding);
+    if (!problems.empty())
+        return "the old configuration stays in force: " + problems;
     const auto fixed = fixed_key_that_differs(config_, loaded.config);
     if (!fixed.empty())
         return "the old configuration stays in force: " + fixed + " needs a restart";
     // Opened anew in any case: after log rotation the name stands for another file.
     if (auto opened = log::set_audit_file(loaded.config.log.audit_file); !opened)
         return "the old configuration stays in force: " + opened.error().message;
-    if (auto certificate = api_door_->reload_certificate(); !certificate) {
+    if (auto certificate =
+            api_door_->reload_certificate(loaded.config.api.certificate, loaded.config.api.key);
+        !certificate) {
         static_cast<void>(log::set_audit_file(config_.log.audit_file));
         return "the old configuration stays in force: " + certificate.error().message;
     }
@@ -72,7 +82,7 @@ std::string Daemon::reload() {
 void Daemon::apply(config::Config config) {
     config_ = std::move(config);
     log::set_level(log_level(config_));
-    fetcher_.set_parent_proxy(config_.proxy.parent);
+    fetcher_.set_parent_proxy(config_.proxy.parent, config_.proxy.exceptions);
     store_->set_free_bytes_min(config_.store.free_bytes_min);
     api_door_->set_limits(api_server(config_));
     authenticator_.reload(auth_settings(config_));

@@ -2,6 +2,9 @@
 
 #include "base/text.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <thread>
 
 namespace berth::app {
@@ -26,6 +29,23 @@ jobs::QueuePolicy policy(const config::Queue& queue) {
             .memory_per_slot_max_mb = queue.memory_per_slot_max_mb,
             .gpus_max = queue.gpus_max,
             .options = map_of(queue.options)};
+}
+
+unsigned machine_memory_mb() {
+    const auto bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    return static_cast<unsigned>(bytes / 1'000'000);
+}
+
+std::set<auth::Verb> grants_of(const config::Mapping& mapping) {
+    std::set<auth::Verb> grants;
+    if (mapping.groups.empty())
+        return grants;
+    for (const auto verb :
+         {auth::Verb::read, auth::Verb::create, auth::Verb::modify, auth::Verb::cancel})
+        if (std::ranges::find(mapping.grants, to_string(verb)) != mapping.grants.end())
+            grants.insert(verb);
+    return grants;
 }
 
 std::chrono::hours hours(config::Seconds seconds) {
@@ -68,6 +88,7 @@ std::vector<auth::MappingRule> mapping_rules(const config::Config& config) {
                          .subject = mapping.subject,
                          .groups = mapping.groups,
                          .scopes = mapping.scopes,
+                         .grants = grants_of(mapping),
                          .account = mapping.account,
                          .batch_account = mapping.batch_account,
                          .queues = mapping.queues,
@@ -171,7 +192,7 @@ sites::LocalSettings local_settings(const config::Config& config) {
     settings.spool = local.spool;
     settings.slots =
         local.slots != 0 ? local.slots : std::max(1U, std::thread::hardware_concurrency());
-    settings.memory_mb = local.memory_mb;
+    settings.memory_mb = local.memory_mb != 0 ? local.memory_mb : machine_memory_mb();
     settings.architectures = config.site.architectures;
     return settings;
 }
@@ -186,13 +207,15 @@ log::Level log_level(const config::Config& config) {
 }
 
 net::FetcherSettings fetcher_settings(const config::Config& config) {
-    return {.parent_proxy = config.proxy.parent};
+    return {.parent_proxy = config.proxy.parent, .proxy_exceptions = config.proxy.exceptions};
 }
 
 net::ServerSettings api_server(const config::Config& config) {
     const auto& api = config.api;
     net::ServerSettings settings;
     settings.name = "api";
+    // Those that no path has are answered by the router: 405 with Allow.
+    settings.gate.methods = "GET HEAD POST PUT DELETE PATCH OPTIONS";
     settings.listen = api.listen;
     settings.certificate_file = api.certificate;
     settings.key_file = api.key;

@@ -1,11 +1,16 @@
 #include "base/log.hpp"
 
+#include "base/files.hpp"
 #include "base/text.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
 #include <memory>
 #include <mutex>
 
@@ -96,6 +101,11 @@ void set_level(Level level) {
 Result<void> set_audit_file(const std::string& path) {
     std::shared_ptr<spdlog::logger> made;
     if (!path.empty()) {
+        // Who asked for what is nobody else's business; spdlog would make it 0644.
+        const int made_here = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+        if (made_here < 0)
+            return system_error("the audit log " + path + " cannot be opened", errno);
+        ::close(made_here);
         try {
             auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
             made = std::make_shared<spdlog::logger>("audit", std::move(sink));

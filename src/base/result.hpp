@@ -28,7 +28,8 @@ enum class ErrorKind {
     too_many,  // a limit of this client is reached; try again later
     unavailable,
     timed_out,
-    internal,  // our fault; the message is logged and never sent
+    slow_client,  // the client itself did not send in time
+    internal,     // our fault; the message is logged and never sent
 };
 
 struct Error {

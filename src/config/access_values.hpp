@@ -29,10 +29,11 @@ struct Tokens {
 };
 
 struct Mapping {
-    std::string issuer = {};   // the short name of an [[issuer]]
-    std::string subject = {};  // "" = any
-    Texts groups = {};         // empty = any
-    Texts scopes = {};         // empty = any
+    std::string issuer = {};                                // the short name of an [[issuer]]
+    std::string subject = {};                               // "" = any
+    Texts groups = {};                                      // empty = any
+    Texts scopes = {};                                      // empty = any
+    Texts grants = {"read", "create", "modify", "cancel"};  // with groups only
     std::string account = {};
     std::string batch_account = {};
     Texts queues = {};  // empty = every queue

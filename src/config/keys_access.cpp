@@ -72,6 +72,7 @@ constexpr Key tokens_keys[] = {
      "Also reads the keys that the WLCG key cache keeps on this machine."},
 };
 
+constexpr std::string_view verbs[] = {"read", "create", "modify", "cancel"};
 constexpr Key mapping_keys[] = {
     {"issuer", slot<&Mapping::issuer>, name_rule_needed, "The name of an [[issuer]].",
      "\"example\""},
@@ -82,8 +83,14 @@ constexpr Key mapping_keys[] = {
     {"groups",
      slot<&Mapping::groups>,
      {},
-     "The token must have one of these groups; an empty list asks for none. A group does "
-     "not stand for the groups above it."},
+     "The token must have all of these groups; an empty list asks for none. A group does "
+     "not stand for the groups above it. Groups count only for a token without any "
+     "capability scope (WLCG profile 2.2.3)."},
+    {"grants",
+     slot<&Mapping::grants>,
+     {.format = Format::choice, .choices = verbs},
+     "What a token that this rule matches by its groups may do; it has no scopes of its own "
+     "that would say so."},
     {"scopes",
      slot<&Mapping::scopes>,
      {.format = Format::word},

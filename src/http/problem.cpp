@@ -30,6 +30,7 @@ Kind describe(ErrorKind kind) {
         case ErrorKind::too_many:          return {429, "too_many"};
         case ErrorKind::unavailable:       return {503, "unavailable"};
         case ErrorKind::timed_out:         return {503, "timed_out"};
+        case ErrorKind::slow_client:       return {408, "slow_client"};
         case ErrorKind::internal:          return {500, "internal"};
             // clang-format on
     }

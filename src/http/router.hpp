@@ -3,6 +3,7 @@
 
 #include "http/message.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -49,9 +50,12 @@ typename Router<Endpoint>::Match Router<Endpoint>::find(std::string_view method,
     Match result;
     const Route* get = nullptr;
     std::map<std::string, std::string> get_parameters;
+    // A path that is written out wins over one with parameters, whatever the method (OpenAPI 3.1).
+    const bool is_concrete =
+        std::ranges::any_of(routes_, [&](const Route& route) { return route.pattern == path; });
     for (const auto& route : routes_) {
         auto parameters = match_path(route.pattern, path);
-        if (!parameters)
+        if (!parameters || (is_concrete && route.pattern != path))
             continue;
         result.allowed.push_back(route.method);
         result.pattern = route.pattern;

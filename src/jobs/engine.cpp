@@ -146,7 +146,8 @@ void Engine::set_status(Changes& changes, Job& job, Status next) {
     next.updated = event ? next.observed : status.updated;
     if (!event && next.batch_id == status.batch_id && next.tag == status.tag &&
         next.cancel == status.cancel && next.hold == status.hold &&
-        next.session_made == status.session_made && next.detail == status.detail) {
+        next.session_made == status.session_made && next.detail == status.detail &&
+        next.started == status.started) {
         status.source = next.source;
         status.observed = next.observed;
         return;

@@ -131,6 +131,7 @@ private:
                    std::vector<SubmitResult>& results);
     JobRow fresh(JobRow row) const;
     Async<void> check_uploads(JobSeq seq);
+    Async<void> fits_declared(JobSeq seq, std::string path);
 
     Parts parts_;
     ServiceSettings settings_;

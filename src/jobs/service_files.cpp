@@ -84,6 +84,11 @@ Async<std::unique_ptr<Upload>> Service::begin_upload(Owner owner, std::string id
         co_return row.error();
     if (is_final(row->status.state))
         co_return Error{ErrorKind::conflict, "the job has ended; files can no longer be added"};
+    if (row->status.state == State::uploading) {
+        auto fits = co_await fits_declared(row->seq, path);
+        if (!fits)
+            co_return fits.error();
+    }
     auto room = parts_.usage.room(row->account);
     if (!room) {
         room.error().kind = ErrorKind::too_large;
@@ -100,6 +105,23 @@ Async<std::unique_ptr<Upload>> Service::begin_upload(Owner owner, std::string id
             co_return noted.error();
     }
     co_return upload;
+}
+
+// An upload must not stand in the way of a declared file.
+Async<void> Service::fits_declared(JobSeq seq, std::string path) {
+    auto requests = co_await parts_.store.requests(std::vector<JobSeq>(1, seq));
+    if (!requests)
+        co_return requests.error();
+    if (requests->empty())
+        co_return Result<void>();
+    for (const auto& declared : requests->front().request->files) {
+        if (path.starts_with(declared + "/"))
+            co_return Error{ErrorKind::conflict, declared + " is declared as a file"};
+        if (declared.starts_with(path + "/"))
+            co_return Error{ErrorKind::conflict,
+                            "the declared file " + declared + " needs a folder of this name"};
+    }
+    co_return Result<void>();
 }
 
 Async<void> Service::write_upload(Upload& upload, std::string bytes) {

@@ -114,7 +114,7 @@ Async<void> BodyReader::receive() {
             co_return fail(ErrorKind::invalid, "the request body was cut off");
         const bool ready = co_await transport_.wait(got.status, pace_);
         if (!ready)
-            co_return fail(ErrorKind::timed_out, "the request body came too slowly");
+            co_return fail(ErrorKind::slow_client, "the request body came too slowly");
     }
 }
 
@@ -130,7 +130,7 @@ Async<void> BodyReader::send_continue() {
             co_return fail(ErrorKind::invalid, "the client left");
         const bool ready = co_await transport_.wait(put.status, pace_);
         if (!ready)
-            co_return fail(ErrorKind::timed_out, "the client does not read");
+            co_return fail(ErrorKind::slow_client, "the client does not read");
     }
     co_return Result<void>();
 }

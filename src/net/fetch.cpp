@@ -1,9 +1,12 @@
 #include "net/fetch.hpp"
 
 #include "base/text.hpp"
+#include "http/authority.hpp"
 #include "net/special_address.hpp"
 
 #include <curl/curl.h>
+
+#include <algorithm>
 
 #include <sys/socket.h>
 
@@ -148,6 +151,22 @@ Result<FetchedDocument> run_transfer(FetchRequest request, std::string proxy, bo
     return document;
 }
 
+bool is_exception(const std::string& url, const std::vector<std::string>& exceptions) {
+    const auto begin = url.find("://");
+    if (begin == std::string::npos)
+        return false;
+    const auto end = url.find_first_of("/?#", begin + 3);
+    const auto authority = http::read_authority(
+        std::string_view(url).substr(begin + 3, end == std::string::npos ? end : end - begin - 3));
+    if (!authority)
+        return false;
+    const auto host = to_lower(authority->host);
+    return std::ranges::any_of(exceptions, [&](const std::string& one) {
+        const auto wanted = to_lower(one);
+        return wanted.starts_with('.') ? host.ends_with(wanted) : host == wanted;
+    });
+}
+
 // curl asks for this once per process, before other threads use it.
 bool start_curl() {
     static const bool started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
@@ -174,7 +193,9 @@ Async<FetchedDocument> Fetcher::get(FetchRequest request) {
         ~Place() { --count; }
     };
     const Place place(running_);
-    auto proxy = settings_.parent_proxy;
+    std::string proxy;
+    if (!is_exception(request.url, settings_.proxy_exceptions))
+        proxy = settings_.parent_proxy;
     co_return co_await offload(pool_, &run_transfer, std::move(request), std::move(proxy), plain);
 }
 

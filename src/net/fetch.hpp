@@ -16,6 +16,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace berth::net {
 
@@ -37,6 +38,8 @@ struct FetcherSettings {
     // "http://host:port" through which everything goes; the proxy then looks up names and the
     // address check is left to it. "" = direct.
     std::string parent_proxy = {};
+    // Hosts that are reached without it: "host", or ".domain" for every host below.
+    std::vector<std::string> proxy_exceptions = {};
     std::set<std::string, std::less<>> plain_urls = {};  // exact http:// URLs that are permitted
     std::size_t queue_max = 64;  // transfers running or waiting; what is above fails at once
 };
@@ -53,7 +56,10 @@ public:
     // (TLS refused), too_large, timed_out, unavailable (cannot connect, queue full, cut off).
     Async<FetchedDocument> get(FetchRequest request);
     // For transfers that begin from now on. On the loop that calls get().
-    void set_parent_proxy(std::string url) { settings_.parent_proxy = std::move(url); }
+    void set_parent_proxy(std::string url, std::vector<std::string> exceptions) {
+        settings_.parent_proxy = std::move(url);
+        settings_.proxy_exceptions = std::move(exceptions);
+    }
 
 private:
     FetcherSettings settings_;

@@ -20,8 +20,8 @@ void Server::set_limits(const ServerSettings& settings) {
     impl_->set_limits(settings);
 }
 
-Result<void> Server::reload_certificate() {
-    return impl_->load_certificate();
+Result<void> Server::reload_certificate(std::string certificate_file, std::string key_file) {
+    return impl_->reload_certificate(std::move(certificate_file), std::move(key_file));
 }
 
 std::vector<unsigned short> Server::ports() const {

@@ -101,8 +101,9 @@ public:
     // Opens the sockets and begins to accept.
     // Errors: invalid (address, certificate, key), unavailable (address in use).
     Result<void> start();
-    // Loads certificate and key again for new connections; the old ones stay on failure.
-    Result<void> reload_certificate();
+    // Loads certificate and key, maybe from other files, for new connections; the old ones stay on
+    // failure.
+    Result<void> reload_certificate(std::string certificate_file, std::string key_file);
     // Takes over the limits and time-outs of `settings`; connections that are open keep running
     // under them. Name, addresses and certificate files stay.
     void set_limits(const ServerSettings& settings);

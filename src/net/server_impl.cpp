@@ -70,6 +70,18 @@ Result<void> Server::Impl::load_certificate() {
     return {};
 }
 
+Result<void> Server::Impl::reload_certificate(std::string certificate_file, std::string key_file) {
+    auto& settings = context_.settings;
+    std::swap(settings.certificate_file, certificate_file);
+    std::swap(settings.key_file, key_file);
+    auto loaded = load_certificate();
+    if (!loaded) {
+        settings.certificate_file = std::move(certificate_file);
+        settings.key_file = std::move(key_file);
+    }
+    return loaded;
+}
+
 void Server::Impl::set_limits(const ServerSettings& settings) {
     auto& current = context_.settings;
     auto next = settings;

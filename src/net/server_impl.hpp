@@ -24,6 +24,7 @@ public:
 
     Result<void> start();
     Result<void> load_certificate();
+    Result<void> reload_certificate(std::string certificate_file, std::string key_file);
     void set_limits(const ServerSettings& settings);
     std::vector<unsigned short> ports() const { return ports_; }
     std::optional<std::chrono::system_clock::time_point> certificate_end() const;

@@ -106,8 +106,15 @@ Result<Parent> make_parent(int directory, const std::string& path) {
             return system_error("make folder " + printable(name), errno);
         auto next = open_how(parent.directory.get(), name, O_RDONLY | O_DIRECTORY, 0,
                              RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-        if (!next)
+        if (!next) {
+            struct stat info {};
+            const bool is_file =
+                ::fstatat(parent.directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+                S_ISREG(info.st_mode);
+            if (is_file)
+                return Error{ErrorKind::conflict, printable(name) + " is a file, not a folder"};
             return next.error();
+        }
         parent.directory = std::move(*next);
     }
     parent.name = parts.back();

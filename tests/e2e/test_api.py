@@ -6,6 +6,7 @@ import time
 import urllib.parse
 
 from support.client import FINAL
+from support.waiting import wait_until
 
 OK = "#!/bin/sh\n"
 BAD = "#!/bin/sh\nexit 1\n"
@@ -236,3 +237,26 @@ def test_one_connection_serves_many_requests(client):
         client.job(job_id)
         assert client.get("/v1/jobs/" + ABSENT).status == 404
     assert client.connection.sock is first
+
+
+def test_a_path_that_is_written_out_wins_over_one_with_a_parameter(client):
+    for target, allowed in (("/v1/jobs/status", "POST"), ("/v1/jobs/cancel", "POST"), ("/v1/jobs", "GET, POST")):
+        reply = client.request("DELETE", target)
+        assert reply.status == 405, reply
+        assert set(reply.headers["allow"].split(", ")) >= set(allowed.split(", ")), reply.headers
+    for method in ("PATCH", "OPTIONS"):
+        assert client.request(method, "/v1/jobs").status == 405
+
+
+def test_an_unknown_query_parameter_is_refused_everywhere(client):
+    for target in ("/health", "/health/ready", "/openapi.json", "/v1/site"):
+        assert client.get(target + "?x=1").status == 400, target
+
+
+def test_the_start_of_a_running_job_is_told_while_it_runs(site, client):
+    request, run = site.gated()
+    job = client.submit(request)
+    run.wait_for_start()
+    started = wait_until(lambda: client.job(job["id"])["started"], 20, "the start time")
+    run.go()
+    assert client.finish(job["id"])["started"] >= started[:19]

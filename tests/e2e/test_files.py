@@ -196,3 +196,31 @@ def test_an_account_over_its_quota_gets_no_new_jobs_until_it_deletes_some(make_b
         assert client.request("DELETE", "/v1/jobs/" + one["id"]).status == 204
     wait_until(lambda: client.post("/v1/jobs", {"script": "#!/bin/sh\n"}).status == 201, 30, "room again", 0.5)
     assert "berth_account_bytes" in berth.observe("/metrics")[1]
+
+
+def test_an_upload_cannot_stand_in_the_way_of_a_declared_file(client):
+    job_id = uploading(client)  # declares in.txt and sub/more.txt
+    for path in ("in.txt/x", "sub"):
+        reply = client.upload(job_id, path, b"x")
+        assert reply.status == 409 and "declared" in reply.json()["detail"], (path, reply)
+    assert client.upload(job_id, "free", b"x").status == 201
+    reply = client.upload(job_id, "free/below", b"x")
+    assert reply.status == 409 and "is a file" in reply.json()["detail"], reply
+    client.act("cancel", job_id)
+
+
+def test_preconditions_of_files_hold(client):
+    job_id = uploading(client)
+    target = "/v1/jobs/%s/files/in.txt" % job_id
+    octets = {"Content-Type": "application/octet-stream"}
+    assert client.request("PUT", target, b"one", headers=dict(octets, **{"If-None-Match": "*"})).status == 201
+    assert client.request("PUT", target, b"two", headers=dict(octets, **{"If-None-Match": "*"})).status == 412
+    assert client.request("PUT", target, b"two", headers=dict(octets, **{"If-Match": '"no"'})).status == 412
+    reply = client.get(target)
+    assert reply.body == b"one"
+    tag = reply.headers["etag"]
+    assert client.get(target, headers={"If-None-Match": tag}).status == 304
+    assert client.get(target, headers={"If-None-Match": '"other", ' + tag}).status == 304
+    assert client.get(target, headers={"If-None-Match": '"other"'}).status == 200
+    assert client.get(target, headers={"If-Match": '"other"'}).status == 412
+    client.act("cancel", job_id)

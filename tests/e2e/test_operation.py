@@ -73,6 +73,40 @@ def test_a_reload_with_a_bad_file_keeps_the_old_configuration_and_says_so(make_b
     assert client.get("/v1/jobs").status == 200
 
 
+def test_a_reload_takes_a_certificate_at_another_place_or_says_why_not(make_berth):
+    berth = make_berth()
+    other = os.path.join(berth.directory, "other")
+    os.makedirs(other)
+    make_certificate(other)
+    account.own(other)
+    berth.settings["api"].update(certificate=os.path.join(other, "ca.crt"), key=os.path.join(other, "tls.key"))
+    berth.write_config()
+    refused = berth.berthctl("reload", check=False)
+    assert refused.returncode == 1 and "api.certificate" in refused.stderr, refused
+    assert berth.client().get("/v1/jobs").status == 200, "the old one is served"
+    berth.settings["api"]["certificate"] = os.path.join(other, "tls.crt")
+    berth.write_config()
+    berth.berthctl("reload")
+    berth.ca_file = os.path.join(other, "ca.crt")
+    assert berth.client().get("/v1/jobs").status == 200
+
+
+def test_the_checks_find_what_would_stop_the_start(make_berth, issuer):
+    berth = make_berth(start=False)
+    berth.settings["api"]["certificate"] = berth.config_file
+    berth.settings["store"]["path"] = os.path.join(berth.directory, "nowhere", "berth.db")
+    berth.settings["jobs"]["session_root"] = "/"
+    berth.settings["mapping"] = [{"issuer": issuer.name, "subject": ".*", "account": account.NAME, "groups": ["atlas"]}]
+    berth.settings["issuer"][0]["keys_file"] = berth.config_file
+    berth.write_config()
+    checked = subprocess.run(berth.command("--check-config"), capture_output=True, text=True, timeout=30,
+                             env=berth.environment())
+    assert checked.returncode == 2, checked
+    for key in ("api.certificate", "store.path", "jobs.session_root", "mapping[0].subject", "mapping[0].groups",
+                "issuer[0].keys_file"):
+        assert key in checked.stderr, (key, checked.stderr)
+
+
 def test_a_reload_takes_log_store_and_door_limits(make_berth):
     berth = make_berth()
     client = berth.client()

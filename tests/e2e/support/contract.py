@@ -18,11 +18,11 @@ ORDINARY_FIELDS = {
     "cache-control", "strict-transport-security", "x-content-type-options",
 }
 # Answers of the message reader, before any route is known; the connection ends with them.
-READER_STATUSES = {400, 408, 414, 431, 501, 505}
+READER_STATUSES = {400, 408, 414, 417, 431, 501, 505}
 STATUS_OF_TYPE = {
-    "invalid": {400, 405, 408, 414, 416, 431, 501, 505}, "unauthorized": {401}, "forbidden": {403}, "not_found": {404},
-    "conflict": {409}, "gone": {410}, "too_large": {413}, "unsupported_media": {415}, "unprocessable": {422},
-    "rejected": {422}, "too_many": {429}, "internal": {500}, "unavailable": {503}, "timed_out": {503},
+    "invalid": {400, 405, 408, 414, 416, 417, 431, 501, 505}, "unauthorized": {401}, "forbidden": {403}, "not_found": {404},
+    "conflict": {409, 412}, "gone": {410}, "too_large": {413}, "unsupported_media": {415}, "unprocessable": {422},
+    "rejected": {422}, "too_many": {429}, "internal": {500}, "unavailable": {503}, "timed_out": {503}, "slow_client": {408},
 }
 
 

@@ -116,7 +116,8 @@ std::size_t RunningServer::connections() {
 }
 
 Result<void> RunningServer::reload_certificate() {
-    return on_loop([this] { return server_->reload_certificate(); });
+    return on_loop(
+        [this] { return server_->reload_certificate(path("tls.crt"), path("tls.key")); });
 }
 
 std::optional<std::chrono::system_clock::time_point> RunningServer::certificate_end() {
