@@ -1,5 +1,6 @@
 #include "jobs/engine.hpp"
 
+#include "base/kill_point.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -56,6 +57,7 @@ Async<void> Engine::start() {
     tasks_.spawn("canceller", canceller());
     tasks_.spawn("housekeeping", housekeeping());
     tasks_.spawn("retention", retention());
+    kill_point("taken_up");
     log::info("engine_started", {{"active_jobs", jobs_.size()}, {"attempts", attempts_.size()}});
     co_return Result<void>();
 }

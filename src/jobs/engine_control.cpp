@@ -65,6 +65,7 @@ Async<void> Engine::hold(JobSeq seq) {
         if (!stored)
             co_return stored.error();
     }
+    kill_point("hold_stored");
     found = job(seq);
     if (found == nullptr)
         co_return not_active();
@@ -73,6 +74,7 @@ Async<void> Engine::hold(JobSeq seq) {
         co_return Result<void>();
     }
     auto held = co_await parts_.batch.hold(target_of(*found));
+    kill_point("hold_sent");
     found = job(seq);
     if (!held || found == nullptr)
         co_return held;
@@ -103,12 +105,14 @@ Async<void> Engine::release(JobSeq seq) {
     auto stored = co_await commit(std::move(changes));
     if (!stored)
         co_return stored.error();
+    kill_point("release_stored");
     found = job(seq);
     if (found == nullptr || found->row.status.tag.empty() || !held) {
         mark_dirty(seq);
         co_return Result<void>();
     }
     auto released = co_await parts_.batch.release(target_of(*found));
+    kill_point("release_sent");
     found = job(seq);
     if (!released || found == nullptr)
         co_return released;
@@ -146,7 +150,9 @@ Async<void> Engine::uploaded(JobSeq seq) {
     next.detail.clear();
     Changes changes;
     set_status(changes, *found, std::move(next));
+    kill_point("uploaded_before");
     auto stored = co_await commit(std::move(changes));
+    kill_point("uploaded_after");
     mark_dirty(seq);
     co_return stored;
 }

@@ -271,6 +271,7 @@ void Engine::adopt(Changes& changes, Job& job, const Fence& fence) {
         close_attempt(changes, tag, AttemptState::voided);
         return;
     }
+    kill_point("adopt");
     const auto loser = job.row.status.tag;
     log::info("attempt_adopted", {{"job", job.row.id}, {"attempt", fence.tag}, {"loser", loser}});
     want_batch_cancel(loser, job.row.status.index);

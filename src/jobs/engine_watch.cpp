@@ -306,6 +306,8 @@ asio::awaitable<void> Engine::looker() {
 asio::awaitable<void> Engine::event_reader() {
     for (;;) {
         auto events = co_await offload(parts_.disk, read_events, &parts_.files);
+        if (events && !events->empty())
+            kill_point("events_read");
         if (!events) {
             files_problem_ = events.error().message;
         } else {

@@ -1,6 +1,7 @@
 // What is kept how long: files, jobs, remembered answers.
 #include "jobs/engine.hpp"
 
+#include "base/kill_point.hpp"
 #include "base/log.hpp"
 
 #include <algorithm>
@@ -70,6 +71,7 @@ Async<std::size_t> Engine::remove_ended(bool files_only) {
         seqs.push_back(row.seq);
     }
     co_await offload(parts_.disk, remove_sessions, &parts_.files, std::move(sessions));
+    kill_point("retention_removed");
     const auto count = seqs.size();
     Result<void> done;
     if (files_only) {
@@ -81,6 +83,7 @@ Async<std::size_t> Engine::remove_ended(bool files_only) {
     }
     if (!done)
         co_return done.error();
+    kill_point("retention_stored");
     log::info("retention", {{"jobs", count}, {"files_only", files_only ? 1 : 0}});
     co_return count;
 }

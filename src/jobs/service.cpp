@@ -325,7 +325,9 @@ Async<void> Service::forget(Owner owner, std::string id) {
         co_return removed.error();
     Changes changes;
     changes.forget.push_back(row->seq);
+    kill_point("forget_before");
     auto stored = co_await parts_.store.commit(std::move(changes));
+    kill_point("forget_after");
     if (!stored)
         co_return stored.error();
     log::info("job_forgotten", {{"job", id}});

@@ -1,6 +1,8 @@
 // Files of a job, as its owner sees them.
 #include "jobs/service.hpp"
 
+#include "base/kill_point.hpp"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -100,6 +102,7 @@ Async<std::unique_ptr<Upload>> Service::begin_upload(Owner owner, std::string id
     if (!upload && upload.error().kind == ErrorKind::not_found && !fresh)
         co_return Error{ErrorKind::gone, "the job's session directory has gone"};
     if (upload && fresh) {
+        kill_point("upload_begun");
         auto noted = co_await parts_.engine.session_made(row->seq);
         if (!noted)
             co_return noted.error();
@@ -134,6 +137,7 @@ Async<bool> Service::finish_upload(Owner owner, std::string id, std::unique_ptr<
     auto fresh = co_await offload(parts_.disk, finish, upload.get());
     if (!fresh)
         co_return fresh;
+    kill_point("upload_finished");
     auto row = co_await find(std::move(owner), std::move(id));
     if (!row)
         co_return fresh;

@@ -1,6 +1,7 @@
 #include "net/subprocess.hpp"
 
 #include "base/files.hpp"
+#include "base/kill_point.hpp"
 #include "net/spawn.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -143,9 +144,11 @@ Result<void> start(const ChildPtr& child, const Command& command) {
     if (!in)
         return in.error();
     const ChildStreams streams{in->get(), out->writer.get(), err->writer.get()};
+    kill_point("spawn_before", command.arguments[0]);
     auto pid = spawn_child(command, streams, false);
     if (!pid)
         return pid.error();
+    kill_point("spawn_after", command.arguments[0]);
     child->pid = *pid;
     child->output_bytes_max = command.output_bytes_max;
     child->out.end.assign(out->reader.release());
@@ -250,6 +253,7 @@ asio::awaitable<CommandResult> run(Command command) {
             break;
     }
     reap(*child, result);
+    kill_point("output_read", command.arguments[0]);
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (cancelled)
         throw boost::system::system_error(asio::error::operation_aborted);

@@ -1,5 +1,6 @@
 #include "store/sqlite_store.hpp"
 
+#include "base/kill_point.hpp"
 #include "base/log.hpp"
 #include "store/rows_sql.hpp"
 #include "store/schema.hpp"
@@ -140,7 +141,9 @@ void SqliteStore::write_group(std::vector<std::shared_ptr<Pending>>& work) {
                 writer_->execute("RELEASE one");
             }
         }
+        kill_point("commit_before");
         writer_->execute("COMMIT");
+        kill_point("commit_after");
         if (!space)
             health.message = space.error().message;
     } catch (const DatabaseError& error) {
