@@ -13,6 +13,9 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t batch_max = 500;  // jobs in one turn
+constexpr auto interval = std::chrono::minutes(10);
+// Soon, for daemons that are restarted often; not at once, for clocks that are set after a boot.
+constexpr auto first_wait = std::chrono::minutes(1);
 
 struct Removal {
     std::string account, job_id;
@@ -30,8 +33,8 @@ void remove_sessions(SessionFiles* files, std::vector<Removal> sessions) {
 }  // namespace
 
 asio::awaitable<void> Engine::retention() {
+    co_await sleep_for(first_wait);
     for (;;) {
-        co_await sleep_for(std::chrono::minutes(10));
         for (const bool files_only : {true, false}) {
             for (;;) {
                 auto removed = co_await remove_ended(files_only);
@@ -44,6 +47,7 @@ asio::awaitable<void> Engine::retention() {
         auto swept = co_await parts_.store.sweep(now - settings_.keep_keys, now - attempts_kept);
         if (!swept)
             log::warning("sweep_failed", {{"error", swept.error().message}});
+        co_await sleep_for(interval);
     }
 }
 
