@@ -226,6 +226,9 @@ void Engine::settle(Changes& changes, Job& job, const Verdict& verdict) {
     const auto tag = job.row.status.tag;
     const auto index = job.row.status.index;
     const bool hold_now = job.row.status.hold && verdict.next.state == State::queued;
+    // The wish was stored, and the batch system was not told: a crash, or it did not answer.
+    const bool release_now = !job.row.status.hold && verdict.next.state == State::held &&
+                             job.row.status.reason == Reason::held_by_user;
     auto next = verdict.next;
     if (next.started)  // a node's clock has whole seconds, and may differ
         next.started = std::max(*next.started, job.row.created);
@@ -246,10 +249,13 @@ void Engine::settle(Changes& changes, Job& job, const Verdict& verdict) {
         const std::string_view reason = to_string(job.row.status.reason);
         parts_.metrics.add("berth_jobs_ended_total",
                            {{"state", to_string(job.row.status.state)}, {"reason", reason}});
-    } else if (hold_now) {
-        tasks_.spawn("hold", [](Engine* engine, JobSeq seq) -> asio::awaitable<void> {
-            static_cast<void>(co_await engine->hold(seq));
-        }(this, job.row.seq));
+    } else if (hold_now || release_now) {
+        tasks_.spawn("wish", [](Engine* engine, JobSeq seq, bool held) -> asio::awaitable<void> {
+            if (held)
+                static_cast<void>(co_await engine->hold(seq));
+            else
+                static_cast<void>(co_await engine->release(seq));
+        }(this, job.row.seq, hold_now));
     }
 }
 

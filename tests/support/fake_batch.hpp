@@ -144,10 +144,14 @@ public:
         co_return Result<void>();
     }
     Async<void> hold(jobs::BatchTarget target) override {
+        if (down)
+            co_return Error{ErrorKind::unavailable, "the controller does not answer"};
         held.push_back(target);
         co_return turn(target, jobs::BatchState::queued, jobs::BatchState::held);
     }
     Async<void> release(jobs::BatchTarget target) override {
+        if (down)
+            co_return Error{ErrorKind::unavailable, "the controller does not answer"};
         released.push_back(target);
         co_return turn(target, jobs::BatchState::held, jobs::BatchState::queued);
     }

@@ -92,6 +92,21 @@ TEST_F(Restart, KeepsAHoldBeforeAndAfterTheSubmission) {
     EXPECT_TRUE(reaches(queued, State::queued));
 }
 
+TEST_F(Restart, PursuesAReleaseThatTheBatchSystemHasNotHeardOf) {
+    start();
+    const auto id = accept_one();
+    ASSERT_TRUE(reaches(id, State::queued));
+    ASSERT_TRUE(hold(id));
+    ASSERT_TRUE(reaches(id, State::held));
+    batch_.down = true;
+    ASSERT_FALSE(release(id));
+    stop();
+    batch_.down = false;
+    start();
+    EXPECT_TRUE(reaches(id, State::queued));
+    EXPECT_EQ(batch_.released.size(), 1U);
+}
+
 TEST_F(Restart, KeepsWhatCanNoLongerStartFromStarting) {
     batch_.answers = {Answer::lose_submit};
     start();
