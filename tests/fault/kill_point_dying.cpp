@@ -1,10 +1,11 @@
 // kill_point() of berthd-dying: notes each step that is passed, and dies at the ordered one.
 //
-// BERTH_KILL_FILE names a file of 256 bytes that it shares with the test. The first half is the
-// order, "!STEP", "!STEP@WORD" (only passes whose `about` has WORD in it) and, for the Nth pass,
-// ":N" behind it; without the "!" it is none. The second half is the last step that was passed.
-// Without the file nothing happens.
+// BERTH_KILL_FILE names a file that it shares with the test. The first half is the order,
+// "!STEP,STEP:N": die at the Nth pass, the first without ":N", of any of these steps. "STEP@WORD"
+// means only passes whose `about` has WORD in it. Without the "!" it is no order. The second half
+// is the last step that was passed. Without the file nothing happens.
 #include "base/kill_point.hpp"
+#include "base/text.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -20,7 +21,7 @@ namespace berth {
 
 namespace {
 
-constexpr std::size_t half = 128;
+constexpr std::size_t half = 1024;
 
 // Threads: all members under the mutex of kill_point().
 class Control {
@@ -34,6 +35,8 @@ public:
         ::close(file);
         if (page != MAP_FAILED)
             page_ = static_cast<volatile char*>(page);
+        if (page_ != nullptr)
+            note("");
     }
 
     void pass(std::string_view step, std::string_view about) {
@@ -66,10 +69,12 @@ private:
         const auto colon = std::min(order.find(':'), order.size());
         const unsigned long nth =
             colon < order.size() ? std::strtoul(order.c_str() + colon + 1, nullptr, 10) : 1;
-        order.resize(colon);
-        const auto at = std::min(order.find('@'), order.size());
-        const auto word = at < order.size() ? order.substr(at + 1) : std::string();
-        const bool wanted = order.substr(0, at) == step && about.find(word) != about.npos;
+        const auto steps = split(std::string_view(order).substr(0, colon), ',');
+        const bool wanted = std::ranges::any_of(steps, [&](std::string_view one) {
+            const auto at = std::min(one.find('@'), one.size());
+            const auto word = one.substr(std::min(at + 1, one.size()));
+            return one.substr(0, at) == step && about.find(word) != about.npos;
+        });
         return wanted && ++passes_ == nth;
     }
 

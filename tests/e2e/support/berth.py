@@ -60,14 +60,12 @@ def toml(value):
 class Programs:
     """berthd and berthctl at a place where the daemon's account can run them."""
 
-    def __init__(self, directory):
-        self.berthd, self.berthctl = (os.path.join(BIN, name) for name in ("berthd", "berthctl"))
+    def __init__(self, directory, berthd="berthd"):
+        self.berthd, self.berthctl = (os.path.join(BIN, name) for name in (berthd, "berthctl"))
         if os.getuid() == 0:
             # The build may lie below a home directory that is closed to other accounts.
             os.makedirs(directory)
-            for name in ("berthd", "berthctl"):
-                shutil.copy(os.path.join(BIN, name), directory)
-            self.berthd, self.berthctl = (os.path.join(directory, name) for name in ("berthd", "berthctl"))
+            self.berthd, self.berthctl = (shutil.copy(program, directory) for program in (self.berthd, self.berthctl))
 
 
 class Berth:
