@@ -34,11 +34,14 @@ std::vector<std::string> Engine::accounts() const {
     std::set<std::string> names;
     for (const auto& [tag, attempt] : attempts_)
         names.insert(attempt.row.account);
+    for (const auto& [tag, orphan] : orphans_)
+        names.insert(orphan.record.user);
     return {names.begin(), names.end()};
 }
 
 asio::awaitable<void> Engine::poller() {
     auto next_limits = parts_.clock.steady();
+    bool polled = false;
     for (;;) {
         if (parts_.clock.steady() >= next_limits) {
             auto refreshed = co_await refresh_limits();
@@ -46,12 +49,14 @@ asio::awaitable<void> Engine::poller() {
             next_limits = parts_.clock.steady() + pause;
         }
         auto names = accounts();
-        if (!names.empty()) {
+        // Once also when nothing is known: the store may be a restored backup.
+        if (!names.empty() || !polled) {
             co_await command_slot();
             const auto begun = parts_.clock.steady();
             auto snapshot = co_await parts_.batch.poll(std::move(names));
             const auto took = parts_.clock.steady() - begun;
             if (snapshot) {
+                polled = true;
                 auto& interval = batch_health_.poll_interval;
                 const auto longest = std::chrono::milliseconds(
                     std::max(settings_.poll_interval_max, settings_.poll_interval));
@@ -113,12 +118,12 @@ asio::awaitable<void> Engine::apply_snapshot(QueueSnapshot snapshot,
     batch_health_.last_success_wall = parts_.clock.wall();
     Changes changes;
     std::set<JobSeq> shown;
-    std::set<std::string> unknown;
+    std::map<std::string, BatchRecord> unknown;
     for (const auto& record : snapshot.records) {
         auto* owner = attempt(record.tag);
         if (owner == nullptr) {
-            if (!is_over(record.state) && unknown.insert(record.tag).second)
-                tasks_.spawn("unknown_tag", check_unknown_tag(record));
+            if (!is_over(record.state))
+                unknown.emplace(record.tag, record);
             continue;
         }
         const auto& members = owner->row.jobs;
@@ -131,6 +136,11 @@ asio::awaitable<void> Engine::apply_snapshot(QueueSnapshot snapshot,
         for (unsigned i = 0; i < members.size(); ++i)
             apply_record(changes, *owner, record, i, snapshot, shown);
     }
+    if (is_poll)
+        std::erase_if(orphans_, [&](const auto& known) { return !unknown.contains(known.first); });
+    for (const auto& [tag, record] : unknown)
+        if (!orphans_.contains(tag))
+            tasks_.spawn("unknown_tag", check_unknown_tag(record));
     // A site that has accounting must have answered from it before a job counts as missing.
     const bool looked_everywhere = snapshot.history_answered || !limits_.has_history;
     for (auto& [seq, found] : jobs_) {
@@ -266,7 +276,8 @@ asio::awaitable<void> Engine::check_unknown_tag(BatchRecord record) {
             static_cast<void>(co_await parts_.batch.cancel(target));
         co_return;
     }
-    if (orphans_.size() >= orphans_max || orphans_.contains(record.tag))
+    const bool taken_up = attempt(record.tag) != nullptr;  // in the meantime
+    if (taken_up || orphans_.size() >= orphans_max || orphans_.contains(record.tag))
         co_return;
     log::warning("orphan_found", {{"attempt", record.tag}, {"batch_id", record.task_id}});
     orphans_.emplace(record.tag, Orphan{.record = record, .first_seen = parts_.clock.wall()});

@@ -308,16 +308,26 @@ TEST_F(Submission, ASessionDirectoryThatHasGoneIsNeverMadeAgain) {
 }
 
 TEST_F(Submission, ATagOfOursThatTheStoreDoesNotKnowIsOnlyListed) {
-    start();
-    const auto id = accept_one();  // so that there is something to poll for
-    ASSERT_TRUE(reaches(id, State::queued));
     const auto orphan = "b" + store_->instance() + "aaaaaaaaaa";
     const auto batch_id = batch_.add(orphan);
+    start();  // it has no job of its own to poll for
     ASSERT_TRUE(until([&] { return engine_->orphans().contains(orphan); }));
     EXPECT_FALSE(batch_.asked_to_cancel(batch_id));
     const auto cancelled = run_on(loop_, engine_->cancel_orphan(orphan));
     EXPECT_TRUE(cancelled);
     EXPECT_TRUE(batch_.asked_to_cancel(batch_id));
+}
+
+TEST_F(Submission, AnOrphanIsListedAsLongAsItsBatchJobIsThere) {
+    const auto orphan = "b" + store_->instance() + "aaaaaaaaaa";
+    batch_.add(orphan);
+    start();
+    ASSERT_TRUE(until([&] { return engine_->orphans().contains(orphan); }));
+    const auto polls = batch_.polls;
+    ASSERT_TRUE(until([&] { return batch_.polls > polls + 1; }));
+    EXPECT_TRUE(engine_->orphans().contains(orphan));
+    batch_.end(batch_.record(orphan), BatchState::done, 0);
+    EXPECT_TRUE(until([&] { return engine_->orphans().empty(); }));
 }
 
 }  // namespace
