@@ -173,7 +173,8 @@ private:
     boost::asio::awaitable<void> submitter();
     Group next_group();
     boost::asio::awaitable<void> submit_group(Group group);
-    boost::asio::awaitable<Group> prepare(Group group, std::string tag);
+    boost::asio::awaitable<Group> prepare(Group group, std::string tag, bool array);
+    SessionInput session_input(const JobRow& row, const StoredRequest& stored) const;
     void preparation_failed(Changes& changes, Job& job, const Error& error);
     Async<void> record_intent(Group group, std::string tag, bool array);
     SubmitIntent make_intent(const Group& group, const std::string& tag, bool array,

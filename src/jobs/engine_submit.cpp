@@ -27,17 +27,20 @@ struct Preparation {
 
 // Runs on the disk pool: the session directories of one attempt, one result each.
 std::vector<Result<void>> make_sessions(SessionFiles* files, std::vector<Preparation> sessions,
-                                        std::string manifest_tag) {
+                                        std::string tag, bool array) {
     std::vector<Result<void>> results;
     std::vector<std::string> ids;
-    for (const auto& session : sessions) {
+    for (auto& session : sessions) {
+        session.input.attempt.tag = tag;
+        if (array)
+            session.input.attempt.index = static_cast<unsigned>(ids.size());
         results.push_back(files->make(session.account, session.input));
         if (results.back())
             ids.push_back(session.input.job_id);
     }
-    if (manifest_tag.empty() || ids.empty())
+    if (!array || ids.empty())
         return results;
-    auto manifest = files->write_manifest(sessions.front().account, manifest_tag, ids);
+    auto manifest = files->write_manifest(sessions.front().account, tag, ids);
     if (!manifest)
         for (auto& result : results)
             if (result)
@@ -128,8 +131,7 @@ asio::awaitable<void> Engine::submit_group(Group group) {
     const auto tag = make_tag();
     const bool array = group.size() > 1;
     const auto all = group;
-    const auto manifest = array ? tag : std::string();
-    group = co_await prepare(std::move(group), manifest);
+    group = co_await prepare(std::move(group), tag, array);
     if (!group.empty()) {
         auto requests = co_await parts_.store.requests(Group(1, group.front()));
         Result<void> intended = Error{ErrorKind::unavailable, "the request cannot be read"};
@@ -164,7 +166,7 @@ asio::awaitable<void> Engine::submit_group(Group group) {
 }
 
 // Makes the session directories; the result is the jobs that have one.
-asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string tag) {
+asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string tag, bool array) {
     auto requests = co_await parts_.store.requests(group);
     Group prepared;
     Changes changes;
@@ -181,17 +183,12 @@ asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string tag) {
         if (found == nullptr)
             continue;
         Preparation session{.account = found->row.account, .input = {}};
-        session.input = {.job_id = stored.id,
-                         .script = stored.request->script,
-                         .script_hash = stored.script_hash,
-                         .launch = launch_file(settings_.wrapper, *stored.request, stored.id),
-                         .secret = stored.secret,
-                         .fresh = !found->row.status.session_made};
+        session.input = session_input(found->row, stored);
         sessions.push_back(std::move(session));
         order.push_back(stored.seq);
     }
-    auto made =
-        co_await offload(parts_.disk, make_sessions, &parts_.files, std::move(sessions), tag);
+    auto made = co_await offload(parts_.disk, make_sessions, &parts_.files, std::move(sessions),
+                                 std::move(tag), array);
     kill_point("session_made");
     for (std::size_t i = 0; i < order.size(); ++i) {
         auto* found = job(order[i]);
@@ -200,7 +197,7 @@ asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string tag) {
         const auto& status = found->row.status;
         // What was cancelled or held meanwhile is not submitted; a task's place in a manifest
         // stays.
-        const bool unwanted = tag.empty() && (status.cancel != CancelBy::nobody || status.hold);
+        const bool unwanted = !array && (status.cancel != CancelBy::nobody || status.hold);
         if (made[i] && unwanted)
             continue;
         if (made[i])
@@ -213,6 +210,18 @@ asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string tag) {
     if (!changes.statuses.empty())
         static_cast<void>(co_await commit(std::move(changes)));
     co_return prepared;
+}
+
+SessionInput Engine::session_input(const JobRow& row, const StoredRequest& stored) const {
+    SessionRecord record{.job = row, .request = stored.request, .script_hash = stored.script_hash};
+    ++record.job.status.attempts;
+    return {.job_id = stored.id,
+            .script = stored.request->script,
+            .script_hash = stored.script_hash,
+            .launch = launch_file(settings_.wrapper, *stored.request, stored.id),
+            .secret = stored.secret,
+            .fresh = !row.status.session_made,
+            .record = std::move(record)};
 }
 
 void Engine::preparation_failed(Changes& changes, Job& job, const Error& error) {

@@ -14,6 +14,7 @@
 
 #include "base/files.hpp"
 #include "base/result.hpp"
+#include "jobs/session_record.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -68,6 +69,15 @@ struct SessionInput {
     std::string launch = {};
     std::string secret = {};
     bool fresh = true;  // false: the directory was made before; it must still be there
+    SessionRecord record = {};
+    SessionAttempt attempt = {};
+};
+
+// All that a session directory knows of its job.
+struct FoundSession {
+    SessionRecord record = {};
+    std::string secret = {};
+    Fence fence = {};
 };
 
 struct FileEntry {
@@ -121,6 +131,12 @@ public:
     // All of the session directory, to a depth of 32 folders.
     virtual Result<Usage> measure(const std::string& account, const std::string& job_id) = 0;
     virtual Result<void> remove_manifest(const std::string& account, const std::string& tag) = 0;
+
+    // For jobs that the store does not know: the sessions of one shard, and one of them as a whole
+    // (not_found also when it has no record, invalid when that is not one of ours).
+    virtual Result<std::vector<SessionNote>> list_sessions(const std::string& account,
+                                                           unsigned shard) = 0;
+    virtual Result<FoundSession> find(const std::string& account, const std::string& job_id) = 0;
 
     // Files below files/. `path` is relative and clean ("a/b"); links are never followed out.
     virtual Result<std::vector<FileEntry>> list(const std::string& account,

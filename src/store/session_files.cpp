@@ -213,6 +213,9 @@ Result<void> OwnFiles::make(const std::string&, const jobs::SessionInput& input)
     if (!root)
         return root.error();
     const auto path = session_path(input.job_id);
+    struct stat known {};
+    const bool first =
+        input.fresh && ::fstatat(root->get(), path.c_str(), &known, AT_SYMLINK_NOFOLLOW) != 0;
     if (!input.fresh) {
         const auto there = open_beneath(root->get(), path + "/files", O_RDONLY | O_DIRECTORY);
         if (!there)
@@ -229,7 +232,10 @@ Result<void> OwnFiles::make(const std::string&, const jobs::SessionInput& input)
             return kept;
     if (auto written = write_file(root->get(), path + "/secret", input.secret, 0600); !written)
         return written;
-    return write_file(root->get(), path + "/launch", input.launch, 0600);
+    const auto launch = launch_text(root->get(), input, first);
+    if (!launch)
+        return launch.error();
+    return write_file(root->get(), path + "/launch", *launch, 0600);
 }
 
 Result<void> OwnFiles::write_manifest(const std::string&, const std::string& tag,

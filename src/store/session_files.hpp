@@ -36,6 +36,9 @@ public:
     Result<void> remove(const std::string& account, const std::string& job_id) override;
     Result<jobs::Usage> measure(const std::string& account, const std::string& job_id) override;
     Result<void> remove_manifest(const std::string& account, const std::string& tag) override;
+    Result<std::vector<jobs::SessionNote>> list_sessions(const std::string& account,
+                                                         unsigned shard) override;
+    Result<jobs::FoundSession> find(const std::string& account, const std::string& job_id) override;
     Result<std::vector<jobs::FileEntry>> list(const std::string& account, const std::string& job_id,
                                               std::size_t most) override;
     Result<Descriptor> open(const std::string& account, const std::string& job_id,
@@ -50,6 +53,7 @@ private:
     Result<Descriptor> open_root() const;
     Result<Descriptor> open_marked_root() const;
     Result<Descriptor> open_files(const std::string& job_id) const;
+    Result<std::string> launch_text(int root, const jobs::SessionInput& input, bool first) const;
     Result<void> keep_script(int root, const jobs::SessionInput& input) const;
     jobs::Fence read_fence(int root, const std::string& job_id) const;
 

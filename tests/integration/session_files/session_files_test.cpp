@@ -33,12 +33,16 @@ protected:
         return root() + "/" + jobs::session_path(job);
     }
     static SessionInput input(const std::string& job = id) {
-        return {.job_id = job,
-                .script = "#!/bin/sh\n",
-                .script_hash = "abc",
-                .launch = "set --\n",
-                .secret = "s3cret",
-                .fresh = true};
+        SessionInput made{.job_id = job,
+                          .script = "#!/bin/sh\n",
+                          .script_hash = "abc",
+                          .launch = "set --\n",
+                          .secret = "s3cret",
+                          .fresh = true};
+        made.record.job.id = job;
+        made.record.request = std::make_shared<const jobs::Request>();
+        made.attempt.tag = "babcd0000000000";
+        return made;
     }
     void make(const std::string& job = id) { ASSERT_TRUE(files_.make("", input(job))); }
     void put(const std::string& path, const std::string& content) {
@@ -67,7 +71,7 @@ protected:
 TEST_F(SessionFilesTest, MakesAllThatTheWrapperNeeds) {
     make();
     EXPECT_EQ(text_of(session() + "/script"), "#!/bin/sh\n");
-    EXPECT_EQ(text_of(session() + "/launch"), "set --\n");
+    EXPECT_TRUE(text_of(session() + "/launch").ends_with("}\nset --\n"));
     EXPECT_EQ(text_of(session() + "/secret"), "s3cret");
     EXPECT_EQ(fs::status(session() + "/secret").permissions() & fs::perms(0777), fs::perms(0600));
     EXPECT_EQ(fs::status(session()).permissions() & fs::perms(0777), fs::perms(0700));
@@ -83,7 +87,7 @@ TEST_F(SessionFilesTest, ADirectoryThatIsThereIsCompletedAndKeepsItsFiles) {
     put("in.dat", "data");
     make();
     EXPECT_EQ(text_of(session() + "/files/in.dat"), "data");
-    EXPECT_EQ(text_of(session() + "/launch"), "set --\n");
+    EXPECT_TRUE(text_of(session() + "/launch").ends_with("}\nset --\n"));
 }
 
 TEST_F(SessionFilesTest, ADirectoryThatHasGoneIsNeverMadeAgain) {
@@ -222,7 +226,7 @@ TEST_F(SessionFilesTest, PathsThatLeadOutAreRefused) {
         }
     }
     EXPECT_EQ(files_.open("", id, "../launch").error().kind, ErrorKind::forbidden);
-    EXPECT_EQ(text_of(session() + "/launch"), "set --\n");
+    EXPECT_TRUE(text_of(session() + "/launch").ends_with("}\nset --\n"));
     EXPECT_EQ(text_of(folder_.path() + "/outside"), "outside");
 }
 

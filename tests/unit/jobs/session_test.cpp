@@ -87,5 +87,35 @@ TEST(SessionPath, SpreadsByTheLastTwoCharacters) {
     EXPECT_EQ(session_path("0123456789abcdefghijkl"), "jobs/kl/0123456789abcdefghijkl");
 }
 
+TEST(AttemptLine, IsReadBack) {
+    for (const auto& attempt :
+         {SessionAttempt{.tag = "babcd1234567890"}, SessionAttempt{.tag = "btag", .index = 0},
+          SessionAttempt{.tag = "btag", .index = 4294967295}}) {
+        const auto line = attempt_line(attempt);
+        ASSERT_TRUE(line.starts_with("#")) << "a comment for the shell";
+        ASSERT_EQ(line.back(), '\n');
+        EXPECT_EQ(parse_attempt_line(line.substr(0, line.size() - 1)), attempt);
+    }
+}
+
+TEST(AttemptLine, OfAnotherFormIsNone) {
+    for (const auto* line :
+         {"", "#", "# berth-attempt", "# berth-attempt ", "# berth-attempt  1", "# berth-job {}",
+          "# berth-attempt btag x", "# berth-attempt btag -1", "# berth-attempt btag 1 2",
+          "# berth-attempt btag 4294967296", " # berth-attempt btag", "berth_slots='1'"})
+        EXPECT_FALSE(parse_attempt_line(line)) << line;
+}
+
+TEST(AttemptLines, EndAtTheFirstOtherOrUnfinishedLine) {
+    const std::string line = "# berth-attempt btag 1\n";
+    EXPECT_EQ(parse_attempt_lines("").size(), 0U);
+    EXPECT_EQ(parse_attempt_lines(line + line + "# berth-job {}\n" + line).size(), 2U);
+    EXPECT_EQ(parse_attempt_lines(line + "# berth-attempt bta").size(), 1U);
+    std::string many;
+    for (std::size_t i = 0; i < session_attempts_max + 5; ++i)
+        many += line;
+    EXPECT_EQ(parse_attempt_lines(many).size(), session_attempts_max);
+}
+
 }  // namespace
 }  // namespace berth::jobs
