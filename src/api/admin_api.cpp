@@ -67,6 +67,8 @@ AdminApi::AdminApi(Parts parts) : parts_(std::move(parts)) {
     add("POST", "/drain", &AdminApi::drain);
     add("POST", "/undrain", &AdminApi::undrain);
     add("GET", "/orphans", &AdminApi::orphans);
+    add("GET", "/orphans/sessions", &AdminApi::stray_sessions);
+    add("POST", "/orphans/adopt", &AdminApi::adopt_orphans);
     add("POST", "/orphans/{tag}/cancel", &AdminApi::cancel_orphan);
     add("POST", "/backup", &AdminApi::backup);
     add("POST", "/token/inspect", &AdminApi::inspect);
@@ -224,6 +226,34 @@ AdminApi::Answer AdminApi::cancel_orphan(net::Request& request) {
     if (!done)
         co_return http::problem(done.error());
     co_return json_response(200, {{"cancelled", request.parameters.at("tag")}});
+}
+
+AdminApi::Answer AdminApi::stray_sessions(net::Request&) {
+    const auto stray = co_await parts_.service.engine().stray_sessions();
+    if (!stray)
+        co_return http::problem(stray.error());
+    co_return json_response(200, stray_json(*stray));
+}
+
+// The attempts with these tags; without tags, those of all orphans.
+AdminApi::Answer AdminApi::adopt_orphans(net::Request& request) {
+    auto& engine = parts_.service.engine();
+    const auto given = co_await body(request);
+    if (!given)
+        co_return http::problem(given.error());
+    auto tags = texts_member(*given, "tags");
+    if (tags.empty())
+        for (const auto& [tag, orphan] : engine.orphans())
+            tags.push_back(tag);
+    if (tags.size() > listed_max)
+        co_return http::problem(
+            Error{ErrorKind::unprocessable, "at most 1000 tags at a time", "tags"});
+    const auto adoption = co_await engine.adopt_orphans(std::move(tags));
+    if (!adoption)
+        co_return http::problem(adoption.error());
+    for (const auto& id : adoption->job_ids)
+        log::audit("job_adopted", {{"uid", request.peer_uid}, {"job", id}});
+    co_return json_response(200, adoption_json(*adoption));
 }
 
 AdminApi::Answer AdminApi::backup(net::Request& request) {

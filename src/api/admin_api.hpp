@@ -40,6 +40,8 @@ private:
     Answer drain(net::Request& request);
     Answer undrain(net::Request& request);
     Answer orphans(net::Request& request);
+    Answer stray_sessions(net::Request& request);
+    Answer adopt_orphans(net::Request& request);
     Answer cancel_orphan(net::Request& request);
     Answer backup(net::Request& request);
     Answer inspect(net::Request& request);

@@ -16,6 +16,26 @@ json operator_json(const jobs::JobRow& row, WallTime now) {
     return body;
 }
 
+json adoption_json(const jobs::Adoption& adoption) {
+    json left = json::array();
+    for (const auto& entry : adoption.left)
+        left.push_back({{"tag", entry.tag},
+                        {"job", entry.job_id.empty() ? json(nullptr) : json(entry.job_id)},
+                        {"why", entry.why}});
+    return {{"adopted", adoption.job_ids},
+            {"not_adopted", std::move(left)},
+            {"sessions", adoption.sessions}};
+}
+
+json stray_json(const jobs::StraySessions& stray) {
+    json found = json::array();
+    for (const auto& session : stray.found)
+        found.push_back({{"job", session.job_id},
+                         {"tag", session.tag.empty() ? json(nullptr) : json(session.tag)}});
+    return {
+        {"unknown", std::move(found)}, {"complete", stray.complete}, {"sessions", stray.sessions}};
+}
+
 json limits_json(const jobs::SiteLimits& limits) {
     json queues = json::array();
     for (const auto& queue : limits.queues)

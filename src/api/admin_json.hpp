@@ -3,6 +3,7 @@
 
 #include "auth/authenticator.hpp"
 #include "auth/mapping.hpp"
+#include "jobs/adoption.hpp"
 #include "jobs/batch_facts.hpp"
 #include "jobs/rows.hpp"
 
@@ -14,6 +15,8 @@ namespace berth::api {
 
 // A job with its owner.
 nlohmann::json operator_json(const jobs::JobRow& row, WallTime now);
+nlohmann::json adoption_json(const jobs::Adoption& adoption);
+nlohmann::json stray_json(const jobs::StraySessions& stray);
 nlohmann::json limits_json(const jobs::SiteLimits& limits);
 nlohmann::json rules_json(const auth::MappingDecision& decision,
                           const std::vector<auth::MappingRule>& rules);

@@ -19,7 +19,7 @@ CLI::App* add(CLI::App& parent, const std::string& name, const std::string& what
 }
 
 void add_jobs(CLI::App& program, Options& options, int& status) {
-    static std::string state, wanted, tag, path;
+    static std::string state, wanted, path;
     add(
         program, "status", "the service, its dependencies and its jobs",
         [&] { return berth::ctl::status(options); }, status);
@@ -48,13 +48,34 @@ void add_jobs(CLI::App& program, Options& options, int& status) {
         program, "flush-keys", "fetch the keys of all issuers at once",
         [&] { return simple(options, "/keys/flush"); }, status);
     add(
-        program, "orphans", "batch jobs with a tag of ours that the store does not know",
-        [&] { return orphans(options, tag); }, status)
-        ->add_option("--cancel", tag, "cancel the one with this tag");
-    add(
         program, "backup", "copy the store while work goes on",
         [&] { return backup(options, path); }, status)
         ->add_option("path", path, "absolute path of a new file")
+        ->required();
+}
+
+void add_orphans(CLI::App& program, Options& options, int& status) {
+    static std::string tag;
+    static std::vector<std::string> tags;
+    static bool all = false;
+    auto* orphan_command = program.add_subcommand(
+        "orphans", "batch jobs with a tag of ours that the store does not know");
+    orphan_command->callback([orphan_command, &options, &status] {
+        if (orphan_command->get_subcommands().empty())
+            status = orphans(options);
+    });
+    add(
+        *orphan_command, "sessions", "session directories of jobs that the store does not know",
+        [&] { return stray_sessions(options); }, status);
+    auto* adopt = add(
+        *orphan_command, "adopt", "take up their jobs from the session directories",
+        [&] { return adopt_orphans(options, tags, all); }, status);
+    adopt->add_option("tag", tags, "tags, from either list");
+    adopt->add_flag("--all", all, "those of all listed batch jobs");
+    add(
+        *orphan_command, "cancel", "cancel a batch job",
+        [&] { return cancel_orphan(options, tag); }, status)
+        ->add_option("tag", tag, "its tag")
         ->required();
 }
 
@@ -123,6 +144,7 @@ int main(int argc, char** argv) {
     program.add_option("--socket", options.socket, "admin socket, instead of the configuration's");
     program.add_flag("--json", options.json, "print JSON");
     add_jobs(program, options, status);
+    add_orphans(program, options, status);
     add_checks(program, options, status);
     add_issuer(program, status);
     try {

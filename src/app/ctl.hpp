@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -21,16 +22,18 @@ struct Answer {
     nlohmann::json body;  // null when it is not JSON
 };
 
-// Talks to the daemon's admin socket. Ends the program with 2 and a sentence when it cannot.
+// Talks to the daemon's admin socket. Ends the program with 2 and a sentence when it cannot. The
+// daemon may have to wait for a slow batch system.
 class Client {
 public:
-    explicit Client(const Options& options);
+    explicit Client(const Options& options, std::chrono::seconds limit = std::chrono::seconds(150));
     Answer get(const std::string& path) const { return call("GET", path, ""); }
     Answer post(const std::string& path, const nlohmann::json& body = nullptr) const;
 
 private:
     Answer call(const std::string& method, const std::string& path, const std::string& body) const;
     std::string socket_;
+    std::chrono::seconds limit_;
 };
 
 // Prints the problem of a refused call; always 1.
@@ -44,7 +47,10 @@ int jobs(const Options& options, const std::string& state);
 int job(const Options& options, const std::string& wanted);
 int cancel(const Options& options, const std::string& wanted);
 int simple(const Options& options, const std::string& path);  // drain, undrain, reload, ...
-int orphans(const Options& options, const std::string& cancel_tag);
+int orphans(const Options& options);
+int adopt_orphans(const Options& options, const std::vector<std::string>& tags, bool all);
+int cancel_orphan(const Options& options, const std::string& tag);
+int stray_sessions(const Options& options);
 int backup(const Options& options, const std::string& path);
 int check(const Options& options, bool submit, const std::string& queue);
 int inspect(const Options& options, const std::string& file);

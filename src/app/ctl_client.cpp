@@ -10,8 +10,6 @@ namespace berth::ctl {
 
 namespace {
 
-constexpr std::chrono::seconds time_limit{150};  // `check` may wait for a slow batch system
-
 std::string socket_of(const Options& options) {
     if (!options.socket.empty())
         return options.socket;
@@ -21,7 +19,8 @@ std::string socket_of(const Options& options) {
 
 }  // namespace
 
-Client::Client(const Options& options) : socket_(socket_of(options)) {}
+Client::Client(const Options& options, std::chrono::seconds limit)
+    : socket_(socket_of(options)), limit_(limit) {}
 
 Answer Client::post(const std::string& path, const nlohmann::json& body) const {
     return call("POST", path, body.is_null() ? "{}" : body.dump());
@@ -29,7 +28,7 @@ Answer Client::post(const std::string& path, const nlohmann::json& body) const {
 
 Answer Client::call(const std::string& method, const std::string& path,
                     const std::string& body) const {
-    auto called = net::call_unix(socket_, method, path, body, time_limit);
+    auto called = net::call_unix(socket_, method, path, body, limit_);
     if (!called) {
         std::fprintf(stderr,
                      "berthctl: no answer on %s: %s\nIs berthd running, and are you in the group "

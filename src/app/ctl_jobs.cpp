@@ -6,6 +6,8 @@ namespace berth::ctl {
 
 namespace {
 
+constexpr std::chrono::hours scan_limit{1};  // a slow shared file system with many sessions
+
 bool print_json(const Options& options, const Answer& answer) {
     if (options.json)
         std::printf("%s\n", answer.body.dump(2).c_str());
@@ -98,16 +100,8 @@ int simple(const Options& options, const std::string& path) {
     return 0;
 }
 
-int orphans(const Options& options, const std::string& cancel_tag) {
-    const Client client(options);
-    if (!cancel_tag.empty()) {
-        const auto answer = client.post("/orphans/" + cancel_tag + "/cancel");
-        if (answer.status != 200)
-            return refused(answer);
-        std::printf("batch job with tag %s is cancelled\n", cancel_tag.c_str());
-        return 0;
-    }
-    const auto answer = client.get("/orphans");
+int orphans(const Options& options) {
+    const auto answer = Client(options).get("/orphans");
     if (answer.status != 200)
         return refused(answer);
     if (print_json(options, answer))
@@ -118,6 +112,55 @@ int orphans(const Options& options, const std::string& cancel_tag) {
         rows.push_back({show(orphan["tag"]), show(orphan["batch_id"]), show(orphan["state"]),
                         show(orphan["user"]), show(orphan["first_seen"])});
     print_table(rows);
+    return 0;
+}
+
+int adopt_orphans(const Options& options, const std::vector<std::string>& tags, bool all) {
+    if (tags.empty() != all) {
+        std::fprintf(stderr, "berthctl: either name tags, or say --all\n");
+        return 1;
+    }
+    const auto answer = Client(options, scan_limit).post("/orphans/adopt", {{"tags", tags}});
+    if (answer.status != 200)
+        return refused(answer);
+    const auto& left = answer.body["not_adopted"];
+    if (print_json(options, answer))
+        return left.empty() ? 0 : 1;
+    std::printf("%zu jobs adopted; %s session directories were looked at\n",
+                answer.body["adopted"].size(), show(answer.body["sessions"]).c_str());
+    for (const auto& job : answer.body["adopted"])
+        std::printf("%s\n", show(job).c_str());
+    if (left.empty())
+        return 0;
+    std::vector<std::vector<std::string>> rows = {{"NOT ADOPTED", "JOB", "WHY"}};
+    for (const auto& entry : left)
+        rows.push_back({show(entry["tag"]), show(entry["job"]), show(entry["why"])});
+    std::printf("\n");
+    print_table(rows);
+    return 1;
+}
+
+int cancel_orphan(const Options& options, const std::string& tag) {
+    const auto answer = Client(options).post("/orphans/" + tag + "/cancel");
+    if (answer.status != 200)
+        return refused(answer);
+    std::printf("batch job with tag %s is cancelled\n", tag.c_str());
+    return 0;
+}
+
+int stray_sessions(const Options& options) {
+    const auto answer = Client(options, scan_limit).get("/orphans/sessions");
+    if (answer.status != 200)
+        return refused(answer);
+    if (print_json(options, answer))
+        return 0;
+    std::vector<std::vector<std::string>> rows = {{"JOB", "TAG"}};
+    for (const auto& session : answer.body["unknown"])
+        rows.push_back({show(session["job"]), show(session["tag"])});
+    print_table(rows);
+    std::printf("\n%s session directories were looked at%s\n",
+                show(answer.body["sessions"]).c_str(),
+                answer.body["complete"].get<bool>() ? "" : "; there are more");
     return 0;
 }
 

@@ -19,7 +19,8 @@ Engine::Engine(Parts parts, EngineSettings settings)
       dirty_wakeup_(parts.loop),
       poll_wakeup_(parts.loop),
       look_wakeup_(parts.loop),
-      cancel_wakeup_(parts.loop) {}
+      cancel_wakeup_(parts.loop),
+      adopt_wakeup_(parts.loop) {}
 
 Engine::~Engine() = default;
 
@@ -55,6 +56,7 @@ Async<void> Engine::start() {
     tasks_.spawn("events", event_reader());
     tasks_.spawn("evaluator", evaluator());
     tasks_.spawn("canceller", canceller());
+    tasks_.spawn("adopter", adopter());
     tasks_.spawn("housekeeping", housekeeping());
     tasks_.spawn("retention", retention());
     kill_point("taken_up");

@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "base/metrics.hpp"
 #include "base/tasks.hpp"
+#include "jobs/adoption.hpp"
 #include "jobs/batch.hpp"
 #include "jobs/decide.hpp"
 #include "jobs/event_bus.hpp"
@@ -132,6 +133,12 @@ public:
     };
     const std::map<std::string, Orphan>& orphans() const { return orphans_; }
     Async<void> cancel_orphan(std::string tag);
+    // Takes up attempts that the store does not know from what their session directories say; the
+    // tags need not be those of orphans. It goes on when its caller leaves.
+    // Errors: conflict (another one is under way), unavailable (session root).
+    Async<Adoption> adopt_orphans(std::vector<std::string> tags);
+    // Session directories of jobs that the store does not know. Reads all of the session root.
+    Async<StraySessions> stray_sessions();
 
 private:
     struct Job {
@@ -213,6 +220,33 @@ private:
     void adopt(Changes& changes, Job& job, const Fence& fence);
     void close_attempt(Changes& changes, const std::string& tag, AttemptState state);
 
+    // engine_adopt.cpp: attempts that the store does not know
+    struct AdoptionRun;
+    struct Seat {
+        std::string job_id;
+        bool array = false;
+        bool doubled = false;  // a second session claims it
+    };
+    using Seats = std::map<unsigned, Seat>;  // of an attempt, by index
+    struct Draft {
+        AttemptRow row = {};
+        std::vector<NewJob> fresh = {};
+        std::vector<JobSeq> known = {};  // jobs that move to the attempt
+    };
+    bool is_own_tag(const std::string& tag) const;
+    boost::asio::awaitable<void> run_adoption(std::shared_ptr<AdoptionRun> run);
+    boost::asio::awaitable<std::set<std::string>> adoptable(std::set<std::string> tags,
+                                                            Adoption& adoption);
+    Async<std::map<std::string, Seats>> find_seats(std::set<std::string> tags, Adoption& adoption);
+    boost::asio::awaitable<void> adopt_attempt(std::string tag, Seats seats, Adoption& adoption);
+    boost::asio::awaitable<void> adopter();
+
+    // engine_take_up.cpp: one of them
+    Adoption::Left place(Draft& draft, unsigned index, const Seat& seat,
+                         Result<FoundSession> session, const std::vector<JobRow>& stored);
+    boost::asio::awaitable<void> take_up(Draft draft, Adoption& adoption);
+    void move_to(Changes& changes, Job& job, const AttemptRow& row);
+
     // engine_control.cpp: cancel, hold, release of batch jobs
     void want_batch_cancel(const std::string& tag, std::optional<unsigned> index);
     BatchTarget target_of(const Job& job);
@@ -241,6 +275,9 @@ private:
     std::set<std::string> to_look_up_;
     std::set<std::pair<std::string, std::optional<unsigned>>> to_cancel_;
     std::map<std::string, Orphan> orphans_;
+    bool adopting_ = false;
+    std::map<std::string, std::set<JobSeq>> to_adopt_;  // tags that the fences of these jobs name
+    std::set<std::string> unadoptable_;                 // such tags that no session names
 
     SiteLimits limits_;
     BatchHealth batch_health_;
@@ -251,7 +288,7 @@ private:
     SteadyTime submit_pause_until_ = {};
     std::chrono::milliseconds submit_pause_{0};  // doubles while the batch system is full
     bool drained_ = false;
-    Wakeup ready_wakeup_, dirty_wakeup_, poll_wakeup_, look_wakeup_, cancel_wakeup_;
+    Wakeup ready_wakeup_, dirty_wakeup_, poll_wakeup_, look_wakeup_, cancel_wakeup_, adopt_wakeup_;
 };
 
 }  // namespace berth::jobs

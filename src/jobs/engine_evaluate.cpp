@@ -265,6 +265,12 @@ void Engine::adopt(Changes& changes, Job& job, const Fence& fence) {
     auto* winner = attempt(fence.tag);
     const auto seat = winner == nullptr ? std::vector<JobSeq>::iterator()
                                         : std::ranges::find(winner->row.jobs, job.row.seq);
+    if (winner == nullptr && is_own_tag(fence.tag) && !unadoptable_.contains(fence.tag)) {
+        to_adopt_[fence.tag].insert(job.row.seq);
+        adopt_wakeup_.notify();
+        recheck_after(job, look_again);
+        return;
+    }
     if (winner == nullptr || seat == winner->row.jobs.end()) {
         auto next = job.row.status;
         next.state = State::failed;

@@ -54,6 +54,10 @@ std::string Engine::make_tag() const {
     return tag_prefix_ + random_base32(tag_random);
 }
 
+bool Engine::is_own_tag(const std::string& tag) const {
+    return tag.starts_with(tag_prefix_) && tag.size() == tag_prefix_.size() + tag_random;
+}
+
 void Engine::make_ready(Job& job) {
     if (job.in_ready)
         return;

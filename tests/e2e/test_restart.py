@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import http.client
+import json
+import os
 import random
 import secrets
 import time
@@ -122,6 +124,61 @@ def test_nothing_is_lost_or_run_twice_when_the_daemon_is_killed_again_and_again(
     # The same posts again, after everything: still the same jobs.
     assert [insist(index) for index in range(len(pairs))] == ids
     assert len(client.all_jobs()) == len(ids)
+
+
+def test_jobs_that_a_restored_backup_does_not_know_are_adopted(own_site):
+    site = own_site()
+    berth, client = site.berth, site.berth.client()
+    request, old_run = site.gated()
+    old = client.submit(request)["id"]
+    client.wait(old, "running")
+    backup = os.path.join(berth.directory, "backup.db")
+    berth.berthctl("backup", backup)
+    request, ended_run = site.counted('#!/bin/sh\necho "$STAMP" >>"$LEDGER"\necho over\nexit 3\n')
+    ended = client.run(request)["id"]  # leaves the queue, and stays in the session root
+    request, run = site.gated()
+    single = client.submit(request)["id"]
+    client.wait(single, "running")
+    request, array_run = site.gated(count=3)
+    tasks = [entry["id"] for entry in client.submit(request)["jobs"]]
+    for job_id in tasks[:2]:  # there are four slots
+        client.wait(job_id, "running")
+    before = {job["id"]: job for job in client.all_jobs()}
+    client.close()
+    berth.kill()
+    berth.restore(backup)
+    berth.start()
+
+    client = berth.client()
+    assert [job["id"] for job in client.all_jobs()] == [old]
+    tags = sorted({before[job_id]["tag"] for job_id in [single, *tasks]})
+    listed = lambda: json.loads(berth.berthctl("--json", "orphans").stdout)["orphans"]
+    wait_until(lambda: sorted(orphan["tag"] for orphan in listed()) == tags, 20, "the orphans")
+    stray = json.loads(berth.berthctl("--json", "orphans", "sessions").stdout)
+    assert {entry["job"] for entry in stray["unknown"]} == set(before) - {old}
+    for tag in tags:
+        text = berth.berthctl("orphans", "adopt", tag).stdout
+        assert all(job_id in text for job_id in before if before[job_id]["tag"] == tag), text
+    again = berth.berthctl("orphans", "adopt", tags[0], check=False)
+    assert again.returncode == 1 and "is known" in again.stdout, again
+    assert listed() == []
+    berth.berthctl("orphans", "adopt", before[ended]["tag"])
+    job = client.finish(ended)
+    assert (job["state"], job["exit_code"], client.stdout(ended)) == ("failed", 3, "over\n")
+    ended_run.assert_once()
+
+    for payload in (old_run, run, array_run):
+        payload.go()
+    for job_id in [old, single, *tasks]:
+        job = client.finish(job_id)
+        assert (job["state"], job["exit_code"]) == ("done", 0), job
+        assert (job["tag"], job["batch_id"]) == (before[job_id]["tag"], before[job_id]["batch_id"])
+        assert job["created"] == before[job_id]["created"]
+        assert client.stdout(job_id) == "started\nfinished\n"
+    old_run.assert_once()
+    run.assert_once()
+    assert array_run.starts() == [array_run.stamp] * 3
+    assert "job_adopted" in berth.log()
 
 
 def test_events_are_resumed_across_a_restart(own_site):

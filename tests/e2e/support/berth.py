@@ -226,6 +226,15 @@ class Berth:
         assert done.returncode == 0 or not check, (shlex.join(command), done.stdout, done.stderr)
         return done
 
+    def restore(self, backup):
+        """Puts a backup in the place of the store, as docs/operate.md says; the daemon must not run."""
+        store = self.settings["store"]["path"]
+        for end in ("-wal", "-shm"):
+            if os.path.exists(store + end):
+                os.remove(store + end)
+        shutil.copy(backup, store)
+        account.own(store)
+
     def session_names(self):
         """Everything below the session root that belongs to jobs, for "leaves no trace"."""
         found = set()
