@@ -1,11 +1,5 @@
 #include "sites/host.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/system/system_error.hpp>
-
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -20,8 +14,6 @@ using jobs::QueueSnapshot;
 
 namespace {
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-
 std::string_view word_for(const net::CommandResult& result) {
     if (!result.started)
         return "not_started";
@@ -30,17 +22,6 @@ std::string_view word_for(const net::CommandResult& result) {
     if (result.exit_code != 0)
         return "failed";
     return "ok";
-}
-
-Outcome outcome_of(net::CommandResult result) {
-    Outcome outcome;
-    outcome.exit_code = result.exit_code;
-    outcome.timed_out = result.timed_out;
-    outcome.started = result.started;
-    outcome.truncated = result.truncated;
-    outcome.output = std::move(result.output);
-    outcome.error = std::move(result.error);
-    return outcome;
 }
 
 std::vector<std::vector<std::string>> chunks(std::vector<std::string> all, std::size_t most) {
@@ -75,31 +56,30 @@ bool permits(std::string_view verb, BatchState state) {
 
 }  // namespace
 
+Outcome outcome_of(net::CommandResult result) {
+    Outcome outcome;
+    outcome.exit_code = result.exit_code;
+    outcome.timed_out = result.timed_out;
+    outcome.started = result.started;
+    outcome.truncated = result.truncated;
+    outcome.output = std::move(result.output);
+    outcome.error = std::move(result.error);
+    return outcome;
+}
+
 asio::awaitable<net::CommandResult> OwnAccountRunner::run(net::Command command, std::string) {
     return net::run(std::move(command));
 }
 
-class CommandBatch::Place {
-public:
-    Place(CommandBatch& host, std::string verb) : host_(host), verb_(std::move(verb)) {}
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
-    ~Place() { host_.leave(verb_); }
-
-private:
-    CommandBatch& host_;
-    std::string verb_;
-};
-
 CommandBatch::CommandBatch(asio::io_context& loop, std::unique_ptr<Translator> translator,
                            CommandRunner& runner, HostSettings settings, Clock& clock,
                            Metrics& metrics)
-    : loop_(loop),
-      translator_(std::move(translator)),
+    : translator_(std::move(translator)),
       runner_(runner),
       settings_(settings),
       clock_(clock),
-      metrics_(metrics) {
+      metrics_(metrics),
+      lanes_(loop) {
     metrics_.describe("berth_batch_command_seconds", "Time of the batch system's commands.");
     metrics_.describe("berth_batch_commands_total", "Commands of the batch system, by outcome.");
 }
@@ -112,38 +92,6 @@ unsigned CommandBatch::width(std::string_view verb) const {
     return std::max(1U, settings_.query_width);
 }
 
-// The queue of a lane is as long as its callers: the engine's own limit on work in hand.
-asio::awaitable<void> CommandBatch::enter(std::string verb) {
-    Lane& lane = lanes_[verb];
-    if (lane.running < width(verb)) {
-        ++lane.running;
-        co_return;
-    }
-    const auto mine = lane.waiting.emplace(lane.waiting.end(), loop_);
-    mine->expires_at(asio::steady_timer::time_point::max());
-    co_await mine->async_wait(as_result);
-    // leave() moves the deadline of the one whose turn it is, and counts it as running.
-    const bool called = mine->expiry() != asio::steady_timer::time_point::max();
-    lane.waiting.erase(mine);
-    const auto state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() == asio::cancellation_type::none)
-        co_return;
-    if (called)
-        leave(verb);
-    throw boost::system::system_error(asio::error::operation_aborted);
-}
-
-void CommandBatch::leave(const std::string& verb) {
-    Lane& lane = lanes_[verb];
-    for (auto& next : lane.waiting) {
-        if (next.expiry() != asio::steady_timer::time_point::max())
-            continue;
-        next.expires_at(asio::steady_timer::time_point::min());  // wakes it; the place is its own
-        return;
-    }
-    --lane.running;
-}
-
 asio::awaitable<Outcome> CommandBatch::perform(Action action) {
     if (!action.refused.empty() || action.command.empty()) {
         Outcome outcome;
@@ -151,8 +99,8 @@ asio::awaitable<Outcome> CommandBatch::perform(Action action) {
         outcome.error = action.refused.empty() ? "no command" : action.refused;
         co_return outcome;
     }
-    co_await enter(action.verb);
-    const Place place(*this, action.verb);
+    co_await lanes_.enter(action.verb, width(action.verb));
+    const Lanes::Place place(lanes_, action.verb);
     net::Command command;
     command.arguments = std::move(action.command);
     command.input = std::move(action.input);

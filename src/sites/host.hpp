@@ -7,13 +7,11 @@
 #include "base/metrics.hpp"
 #include "jobs/batch.hpp"
 #include "net/subprocess.hpp"
+#include "sites/lanes.hpp"
 #include "sites/translator.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
-#include <list>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +32,8 @@ public:
     boost::asio::awaitable<net::CommandResult> run(net::Command command,
                                                    std::string account) override;
 };
+
+Outcome outcome_of(net::CommandResult result);
 
 struct HostSettings {
     unsigned submit_width = 8;   // sbatch commands at a time
@@ -62,15 +62,6 @@ public:
     Async<jobs::SiteLimits> limits() override;
 
 private:
-    // Those who wait for their turn at one verb, in order.
-    struct Lane {
-        unsigned running = 0;
-        std::list<boost::asio::steady_timer> waiting = {};
-    };
-    class Place;  // in a lane, given back by its destructor
-
-    boost::asio::awaitable<void> enter(std::string verb);
-    void leave(const std::string& verb);
     unsigned width(std::string_view verb) const;
     boost::asio::awaitable<Outcome> perform(Action action);
     // What the queue shows of one batch job, as `target` names it.
@@ -79,13 +70,12 @@ private:
     Async<void> add_history(std::vector<std::string> tags, WallTime since,
                             jobs::QueueSnapshot& snapshot);
 
-    boost::asio::io_context& loop_;
     std::unique_ptr<Translator> translator_;
     CommandRunner& runner_;
     HostSettings settings_;
     Clock& clock_;
     Metrics& metrics_;
-    std::map<std::string, Lane, std::less<>> lanes_;
+    Lanes lanes_;
 };
 
 }  // namespace berth::sites
