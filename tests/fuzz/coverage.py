@@ -37,6 +37,7 @@ PARSERS = [
     "src/http/paths.cpp",
     "src/sites/slurm_limits.cpp",
     "src/sites/slurm_read.cpp",
+    "src/sites/slurm_rest_read.cpp",
     "src/sites/slurm_submit.cpp",
     "src/sites/slurm_words.cpp",
 ]
