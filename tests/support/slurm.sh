@@ -1,7 +1,7 @@
 #!/bin/bash
 # A real Slurm on the loopback interface for tests: no systemd, nothing of the machine's own Slurm or munge is touched.
 #
-#   slurm.sh start DIR [--nodes N] [--cpus C] [--port BASE] [--dbd] [--gpus] [--min-job-age S] [--scheduler PARAMETERS] [--cgroups]
+#   slurm.sh start DIR [--nodes N] [--cpus C] [--port BASE] [--dbd] [--gpus] [--rest] [--min-job-age S] [--scheduler PARAMETERS] [--cgroups]
 #   slurm.sh stop DIR [--purge]
 #
 # start prints SLURM_CONF=DIR/etc/slurm.conf as its last line. Everything lies under DIR, whose path must be short (unix sockets).
@@ -11,6 +11,8 @@
 #   --dbd                  also mariadbd and slurmdbd, so that sacct works
 #   --gpus                 each node has two invented GPUs, gpu:a100
 #   --cgroups              memory limits are enforced (task/cgroup; as root, where the memory controller can be had)
+#   --rest                 also slurmrestd: on 127.0.0.1:BASE+3 for tokens (scontrol token), and on DIR/run/rest.sock without them,
+#                          for the account that runs this script
 # Partitions: grid (default), short (30 min), long (n1 only), whole (exclusive), held (down: jobs stay pending).
 #
 # As root Slurm runs as the user "slurm" and jobs run as whoever submitted them, any user of the machine; as an ordinary user
@@ -48,6 +50,8 @@ wait_port() {
 }
 
 own() { if [ "$(id -u)" = 0 ]; then chown "$@"; fi; }
+
+jwt_conf() { printf 'AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=%s\n' "$DIR/state/jwt.key"; }
 
 write_conf() {
   local host accounting gres= task=task/none
@@ -100,6 +104,11 @@ Waittime=0
 PropagateResourceLimits=NONE
 $accounting
 X
+  if [ $REST = 1 ]; then
+    jwt_conf >> "$DIR/etc/slurm.conf"
+    (umask 077; head -c 32 /dev/urandom > "$DIR/state/jwt.key")
+    own "$SLURM_USER:" "$DIR/state/jwt.key"
+  fi
   if [ $GPUS = 1 ]; then
     # gres/gpu wants device files; any character device will do, nothing opens them.
     echo "GresTypes=gpu" >> "$DIR/etc/slurm.conf"
@@ -192,6 +201,7 @@ StorageUser=slurm
 StoragePass=$secret
 StorageLoc=slurm_acct_db
 X
+    if [ $REST = 1 ]; then jwt_conf >> "$DIR/etc/slurmdbd.conf"; fi
   )
   own "$SLURM_USER:" "$DIR/etc/slurmdbd.conf"
   build_shim
@@ -199,10 +209,23 @@ X
   wait_port $((PORT + 1)) slurmdbd
 }
 
+# slurmrestd 22.05 refuses root and SlurmUser unless the check is off. Without slurmdbd its plug-in would wait for it.
+start_rest() {
+  local user=()
+  [ "$(id -u)" = 0 ] && user=(-u nobody -g nogroup)
+  SLURMRESTD_SECURITY=disable_user_check SLURM_JWT=daemon setsid slurmrestd "${user[@]}" -a rest_auth/jwt -s openapi/v0.0.38 -t 10 \
+    "127.0.0.1:$((PORT + 3))" < /dev/null > "$DIR/log/rest-tcp.log" 2>&1 &
+  echo $! > "$DIR/run/rest-tcp.pid"
+  SLURMRESTD_SECURITY=disable_user_check setsid slurmrestd -a rest_auth/local -s openapi/v0.0.38 -t 10 \
+    "unix:$DIR/run/rest.sock" < /dev/null > "$DIR/log/rest-unix.log" 2>&1 &
+  echo $! > "$DIR/run/rest-unix.pid"
+  wait_port $((PORT + 3)) slurmrestd
+}
+
 nodes_up() { sinfo -h -N -p grid -t idle,mix,alloc -o %N 2>/dev/null | sort -u | wc -l; }
 
 start() {
-  NODES=2 CPUS=32 PORT= DBD=0 GPUS=0 CGROUPS=0 MIN_JOB_AGE=300 SCHEDULER=
+  NODES=2 CPUS=32 PORT= DBD=0 GPUS=0 REST=0 CGROUPS=0 MIN_JOB_AGE=300 SCHEDULER=
   while [ $# -gt 0 ]; do
     case $1 in
       --nodes) NODES=$2; shift 2;;
@@ -213,6 +236,7 @@ start() {
       --dbd) DBD=1; shift;;
       --gpus) GPUS=1; shift;;
       --cgroups) CGROUPS=1; shift;;
+      --rest) REST=1; shift;;
       *) fail "unknown option $1";;
     esac
   done
@@ -237,6 +261,7 @@ start() {
     sleep 0.1
   done
   [ "$(nodes_up)" = "$NODES" ] || fail "only $(nodes_up) of $NODES nodes are up; see $DIR/log"
+  if [ $REST = 1 ]; then start_rest; fi
   echo "SLURM_CONF=$SLURM_CONF"
 }
 
@@ -245,7 +270,7 @@ alive() {
   local file pid
   for file in "$@"; do
     pid=$(cat "$file" 2>/dev/null) || continue
-    case $(cat "/proc/$pid/comm" 2>/dev/null) in munged|slurmd|slurmctld|slurmdbd|mariadbd) echo "$pid";; esac
+    case $(cat "/proc/$pid/comm" 2>/dev/null) in munged|slurmd|slurmctld|slurmdbd|slurmrestd|mariadbd) echo "$pid";; esac
   done
 }
 
@@ -278,6 +303,7 @@ stop() {
   DIR=$(cd "$DIR" && pwd)
   export SLURM_CONF=$DIR/etc/slurm.conf
   timeout 5 scancel --state=RUNNING,PENDING,SUSPENDED 2>/dev/null || true
+  end "$DIR"/run/rest-*.pid
   end "$DIR"/run/slurmd-*.pid "$DIR/run/slurmctld.pid"
   end_steps
   # Empty ones only: another instance may have nodes of these names.
