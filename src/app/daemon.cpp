@@ -69,7 +69,12 @@ Result<std::unique_ptr<jobs::BatchSystem>> Daemon::make_batch() {
         local_ = local.get();
         return std::unique_ptr<jobs::BatchSystem>(std::move(local));
     }
-    auto slurm = std::make_unique<sites::Slurm>(slurm_settings(config_, "b" + store_->instance()));
+    auto settings = slurm_settings(config_, "b" + store_->instance());
+    if (config_.batch.slurm.interface == "rest")
+        return std::unique_ptr<jobs::BatchSystem>(std::make_unique<sites::RestBatch>(
+            loop_, std::move(settings), rest_settings(config_, account_), runner_,
+            host_settings(config_), clock_, metrics_));
+    auto slurm = std::make_unique<sites::Slurm>(std::move(settings));
     return std::unique_ptr<jobs::BatchSystem>(std::make_unique<sites::CommandBatch>(
         loop_, std::move(slurm), runner_, host_settings(config_), clock_, metrics_));
 }

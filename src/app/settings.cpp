@@ -179,6 +179,15 @@ sites::SlurmSettings slurm_settings(const config::Config& config, const std::str
     return settings;
 }
 
+sites::RestSettings rest_settings(const config::Config& config, const std::string& account) {
+    const auto& slurm = config.batch.slurm;
+    sites::RestSettings settings;
+    settings.server = slurm.rest_url;
+    settings.version = slurm.rest_version;
+    settings.account = account;
+    return settings;
+}
+
 sites::HostSettings host_settings(const config::Config& config) {
     sites::HostSettings settings;
     settings.submit_width = config.jobs.submit_width;

@@ -13,6 +13,7 @@
 #include "net/server.hpp"
 #include "sites/host.hpp"
 #include "sites/local.hpp"
+#include "sites/rest_batch.hpp"
 #include "sites/slurm.hpp"
 #include "store/session_files.hpp"
 #include "store/sqlite_store.hpp"
@@ -30,6 +31,7 @@ api::ApiSettings api_settings(const config::Config& config);
 store::SqliteSettings store_settings(const config::Config& config);
 store::OwnFilesSettings files_settings(const config::Config& config, const std::string& instance);
 sites::SlurmSettings slurm_settings(const config::Config& config, const std::string& tag_prefix);
+sites::RestSettings rest_settings(const config::Config& config, const std::string& account);
 sites::HostSettings host_settings(const config::Config& config);
 sites::LocalSettings local_settings(const config::Config& config);
 log::Level log_level(const config::Config& config);

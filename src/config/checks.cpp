@@ -144,6 +144,20 @@ void check_options(Document& document, const std::string& name, const Table& opt
             document.report(name + "." + option, "Berth sets --" + option + " itself; remove it");
 }
 
+void check_rest(Document& document) {
+    const auto& slurm = document.config.batch.slurm;
+    const auto& url = slurm.rest_url;
+    const std::string_view http = "http://";
+    const bool is_http = url.starts_with(http) && url.find('/', http.size()) == url.npos &&
+                         parse_endpoint(url.substr(http.size()));
+    if (slurm.interface != "rest" && url.empty())
+        return;
+    if (!url.starts_with("unix:/") && !is_http)
+        document.report("batch.slurm.rest_url",
+                        "must say where slurmrestd listens; write for example "
+                        "\"unix:/run/slurmrestd.sock\" or \"http://127.0.0.1:6820\"");
+}
+
 void check_jobs(Document& document) {
     const auto& config = document.config;
     const auto& jobs = config.jobs;
@@ -154,6 +168,7 @@ void check_jobs(Document& document) {
                 jobs.poll_interval_max);
     check_order(document, "jobs.keep_files", jobs.keep_files, "jobs.keep_jobs", jobs.keep_jobs);
     check_options(document, "batch.slurm.options", config.batch.slurm.options);
+    check_rest(document);
 }
 
 void check_queues(Document& document) {

@@ -36,8 +36,11 @@ struct BatchSlurm {
     std::string bin = "/usr/bin";
     Table environment = {};
     Texts clusters = {};
-    std::string history = "auto";  // auto, yes or no
-    Table options = {};            // by long name without the dashes
+    std::string history = "auto";       // auto, yes or no
+    Table options = {};                 // by long name without the dashes
+    std::string interface = "command";  // command or rest
+    std::string rest_url = {};
+    std::string rest_version = "auto";
     bool operator==(const BatchSlurm&) const = default;
 };
 

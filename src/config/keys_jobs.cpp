@@ -8,6 +8,9 @@ namespace {
 constexpr std::uint64_t day = 86400;
 constexpr std::string_view batches[] = {"slurm", "local"};
 constexpr std::string_view account_kinds[] = {"own", "mapped"};
+constexpr std::string_view interfaces[] = {"command", "rest"};
+constexpr std::string_view rest_versions[] = {"auto",    "v0.0.38", "v0.0.39", "v0.0.40",
+                                              "v0.0.41", "v0.0.42", "v0.0.43", "v0.0.44"};
 constexpr std::string_view histories[] = {"auto", "yes", "no"};
 constexpr Rule path_rule{.format = Format::path};
 constexpr Rule name_rule{.format = Format::name};
@@ -107,6 +110,23 @@ constexpr Key slurm_keys[] = {
      {.format = Format::options},
      "Further options for every sbatch, by long name without the dashes, for example { qos "
      "= \"grid\" }."},
+    {"interface",
+     slot<&BatchSlurm::interface>,
+     {.format = Format::choice, .choices = interfaces},
+     "How batch jobs are submitted and cancelled: by commands, or by requests to slurmrestd. "
+     "\"rest\" needs the commands as well, for all other questions."},
+    {"rest_url",
+     slot<&BatchSlurm::rest_url>,
+     {.format = Format::word},
+     "Where slurmrestd listens: \"unix:/PATH\", for one that runs as Berth's own account, or "
+     "\"http://ADDRESS:PORT\", to which Berth sends a token that it gets from scontrol; keep that "
+     "on "
+     "this machine, because nothing is encrypted."},
+    {"rest_version",
+     slot<&BatchSlurm::rest_version>,
+     {.format = Format::choice, .choices = rest_versions},
+     "The version of slurmrestd's interface; \"auto\" takes the newest that both sides speak. "
+     "Only \"v0.0.38\" was tested."},
 };
 
 constexpr Key local_keys[] = {

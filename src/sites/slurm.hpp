@@ -62,6 +62,11 @@ public:
     Action release(const jobs::BatchTarget& target) const override;
     Result<void> read_control(const Outcome& outcome) const override;
 
+    // scontrol show config; the first of limits().
+    Action config() const;
+    // A token for slurmrestd that acts for the account which runs the command.
+    Action token(std::chrono::seconds lifespan) const;
+
     std::vector<Action> limits() const override;
     Result<jobs::SiteLimits> read_limits(const std::vector<Outcome>& outcomes) const override;
 

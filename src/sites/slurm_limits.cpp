@@ -139,9 +139,21 @@ void read_qos(std::string_view text, SiteLimits& limits) {
 
 }  // namespace
 
+Action Slurm::config() const {
+    Action action = query("scontrol", "limits");
+    action.command.insert(action.command.end(), {"show", "config"});
+    return action;
+}
+
+Action Slurm::token(std::chrono::seconds lifespan) const {
+    Action action = query("scontrol", "token");
+    action.command.resize(1);  // of the local cluster, where slurmrestd is
+    action.command.insert(action.command.end(),
+                          {"token", "lifespan=" + std::to_string(lifespan.count())});
+    return action;
+}
+
 std::vector<Action> Slurm::limits() const {
-    Action config = query("scontrol", "limits");
-    config.command.insert(config.command.end(), {"show", "config"});
     Action partitions = query("scontrol", "limits");
     partitions.command.insert(partitions.command.end(), {"--oneliner", "show", "partition"});
     Action nodes = query("sinfo", "limits");
@@ -149,13 +161,13 @@ std::vector<Action> Slurm::limits() const {
     nodes.command.insert(nodes.command.end(),
                          {"--noheader", "--exact", "--format=%R|%D|%c|%m|%G|%f"});
     if (settings_.history == SlurmSettings::History::never)
-        return {config, partitions, nodes};
+        return {config(), partitions, nodes};
     Action qos = query("sacctmgr", "limits");
     if (!settings_.clusters.empty())
         qos.command.resize(1);  // sacctmgr knows no --clusters
     qos.command.insert(qos.command.end(), {"--noheader", "--parsable2", "--readonly", "show", "qos",
                                            "format=Name,MaxSubmitPU,MaxJobsPU,MaxWall"});
-    return {config, partitions, nodes, qos};
+    return {config(), partitions, nodes, qos};
 }
 
 Result<SiteLimits> Slurm::read_limits(const std::vector<Outcome>& outcomes) const {

@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests. `--plugin local|slurm` chooses the batch plugin; both without it."""
+"""Fixtures of the end-to-end tests. `--plugin NAME` chooses one of PLUGINS; all of them without it."""
 
 import os
 import shutil
@@ -15,12 +15,14 @@ from support.slurm import Slurm
 from support.tokens import Issuer
 
 
+# "slurm-rest" is Slurm with slurmrestd.
+PLUGINS = ["local", "slurm", "slurm-rest"]
 # Much longer than its wall time, and yet not for ever: a broken daemon would leave it behind.
 ENDLESS = "#!/bin/sh\ntrap 'echo warned' USR1\ni=0\nwhile [ $i -lt 2000 ]; do sleep 0.2; i=$((i + 1)); done\n"
 
 
 def pytest_addoption(parser):
-    parser.addoption("--plugin", choices=["local", "slurm"], help="only this batch plugin")
+    parser.addoption("--plugin", choices=PLUGINS, help="only this batch plugin")
 
 
 def pytest_configure(config):
@@ -30,19 +32,19 @@ def pytest_configure(config):
 
 
 def plugins(config):
-    return [config.getoption("--plugin")] if config.getoption("--plugin") else ["local", "slurm"]
+    return [config.getoption("--plugin")] if config.getoption("--plugin") else PLUGINS
 
 
 def pytest_generate_tests(metafunc):
     if "plugin" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("slurm_only")
-        names = [name for name in plugins(metafunc.config) if name == "slurm" or not only]
+        names = [name for name in plugins(metafunc.config) if name != "local" or not only]
         metafunc.parametrize("plugin", names, scope="session")
 
 
 def pytest_collection_modifyitems(config, items):
     """What needs no batch system runs with the local plugin only; slow endings come last."""
-    if config.getoption("--plugin") == "slurm":
+    if (config.getoption("--plugin") or "local") != "local":
         chosen = [item for item in items if "plugin" in item.fixturenames]
     else:
         chosen = list(items)
@@ -92,6 +94,10 @@ def issuer(base, programs):
     return result
 
 
+def rest_option(plugin):
+    return ["--rest"] if plugin == "slurm-rest" else []
+
+
 def started_slurm(directory, *options):
     slurm = Slurm(directory, *options)
     try:
@@ -102,14 +108,15 @@ def started_slurm(directory, *options):
 
 
 @pytest.fixture(scope="session")
-def slurm(base):
-    yield from started_slurm(os.path.join(base, "slurm"), "--nodes", "2", "--cpus", "32", "--gpus")
+def slurm(base, plugin):
+    yield from started_slurm(os.path.join(base, plugin), *rest_option(plugin), "--nodes", "2", "--cpus", "32", "--gpus")
 
 
 @pytest.fixture(scope="session")
-def slurm_with_history(base):
+def slurm_with_history(base, plugin):
     """A second Slurm, with slurmdbd, whose queue forgets ended jobs after a few seconds."""
-    yield from started_slurm(os.path.join(base, "dbd"), "--nodes", "1", "--cpus", "8", "--dbd", "--min-job-age", "2")
+    yield from started_slurm(os.path.join(base, plugin + "-dbd"), *rest_option(plugin), "--nodes", "1", "--cpus", "8",
+                             "--dbd", "--min-job-age", "2")
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +131,7 @@ def slurm_with_cgroups(base):
 @pytest.fixture(scope="session")
 def site(request, plugin, base, programs, contract, issuer):
     """The daemon that most tests share; every test is a client of its own (see `client`)."""
-    slurm = request.getfixturevalue("slurm") if plugin == "slurm" else None
+    slurm = request.getfixturevalue("slurm") if plugin != "local" else None
     berth = Berth(programs, os.path.join(base, "berth-" + plugin), contract, issuer, slurm).start()
     try:
         result = Site(plugin, berth, os.path.join(base, "shared-" + plugin))
@@ -156,7 +163,7 @@ def make_berth(request, plugin, base, programs, contract, issuer):
     made = []
 
     def make(settings=None, start=True, launcher=None, slurm=None):
-        if plugin == "slurm" and slurm is None:
+        if plugin != "local" and slurm is None:
             slurm = request.getfixturevalue("slurm")
         directory = tempfile.mkdtemp(prefix="d", dir=base)
         os.chmod(directory, 0o755)

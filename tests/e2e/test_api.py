@@ -190,7 +190,7 @@ def test_every_answer_says_its_source_and_age(client):
 def test_the_site_tells_queues_limits_and_what_nodes_reach(site, client):
     found = client.get("/v1/site").json()
     queues = {queue["name"]: queue for queue in found["queues"]}
-    assert found["batch"]["plugin"] == site.plugin
+    assert found["batch"]["plugin"] == site.berth.settings["jobs"]["batch"]
     assert found["limits"]["count_max"] == 10000
     if site.slurm:
         assert {"grid", "short", "long", "whole"} <= set(queues)

@@ -16,7 +16,8 @@
 # Partitions: grid (default), short (30 min), long (n1 only), whole (exclusive), held (down: jobs stay pending).
 #
 # As root Slurm runs as the user "slurm" and jobs run as whoever submitted them, any user of the machine; as an ordinary user
-# everything belongs to that user. Needs slurmctld, slurmd, slurm-client, munge; with --dbd also slurmdbd, mariadb-server, cc.
+# everything belongs to that user. Needs slurmctld, slurmd, slurm-client, munge; with --dbd also slurmdbd, mariadb-server, cc; with --rest
+# also slurmrestd, slurm-wlm-jwt-plugin.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 umask 022

@@ -3,6 +3,7 @@
 #include "contract/batch/slurm_fixture.hpp"
 #include "sites/host.hpp"
 #include "sites/local.hpp"
+#include "sites/rest_batch.hpp"
 #include "sites/slurm.hpp"
 
 #include <gtest/gtest.h>
@@ -35,8 +36,8 @@ protected:
 
     void SetUp() override {
         ::chmod(folder.path().c_str(), 0777);
-        if (GetParam() == std::string("slurm"))
-            return use_slurm();
+        if (GetParam() != std::string("local"))
+            return use_slurm(GetParam() == std::string("slurm_rest"));
         LocalSettings settings;
         settings.spool = folder.path() + "/spool";
         settings.slots = 8;
@@ -58,7 +59,7 @@ protected:
             run_on(loop, local->stop());
     }
 
-    void use_slurm() {
+    void use_slurm(bool by_requests) {
         if (!test::RealSlurm::is_installed())
             GTEST_SKIP() << "Slurm is not installed";
         if (!slurm_)
@@ -66,9 +67,16 @@ protected:
         ASSERT_NE(slurm_->conf(), "") << slurm_->log();
         SlurmSettings settings;
         settings.environment = {{"SLURM_CONF", slurm_->conf()}};
+        queue = "grid";
+        if (by_requests) {
+            RestSettings rest;
+            rest.server = slurm_->rest_server();
+            batch = std::make_unique<RestBatch>(loop, settings, rest, runner, HostSettings(), clock,
+                                                metrics);
+            return;
+        }
         batch = std::make_unique<CommandBatch>(loop, std::make_unique<Slurm>(settings), runner,
                                                HostSettings(), clock, metrics);
-        queue = "grid";
     }
 
     jobs::SubmitIntent intent(const std::string& text) {
@@ -289,7 +297,7 @@ TEST_P(BatchContract, HistoryAnswersForAnEndedJob) {
     EXPECT_EQ(snapshot->records.size(), 1U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Batch, BatchContract, testing::Values("local", "slurm"),
+INSTANTIATE_TEST_SUITE_P(Batch, BatchContract, testing::Values("local", "slurm", "slurm_rest"),
                          [](const auto& which) { return std::string(which.param); });
 
 }  // namespace

@@ -22,7 +22,7 @@ RealSlurm::~RealSlurm() {
 
 bool RealSlurm::is_installed() {
     return ::access("/usr/bin/sbatch", X_OK) == 0 && ::access("/usr/sbin/slurmctld", X_OK) == 0 &&
-           ::access("/usr/sbin/munged", X_OK) == 0;
+           ::access("/usr/sbin/munged", X_OK) == 0 && ::access("/usr/sbin/slurmrestd", X_OK) == 0;
 }
 
 std::string RealSlurm::call(const std::string& verb) {
@@ -30,7 +30,7 @@ std::string RealSlurm::call(const std::string& verb) {
     command.arguments = {"/bin/bash", BERTH_SLURM_SCRIPT, verb, folder_.path() + "/s"};
     if (verb == "start")
         command.arguments.insert(command.arguments.end(),
-                                 {"--nodes", "2", "--cpus", "8", "--gpus", "--dbd"});
+                                 {"--nodes", "2", "--cpus", "8", "--gpus", "--dbd", "--rest"});
     command.environment = {{"PATH", "/usr/bin:/bin:/usr/sbin:/sbin"}, {"HOME", "/"}};
     // The daemons leave the group by setsid; the time limit is for the script alone.
     command.time_limit = std::chrono::seconds(120);

@@ -17,6 +17,8 @@ public:
     // Are the packages of Slurm on this machine?
     static bool is_installed();
     const std::string& conf() const { return conf_; }  // "" when it did not start
+    // slurmrestd on a unix socket, for the account of the test.
+    std::string rest_server() const { return "unix:" + folder_.path() + "/s/run/rest.sock"; }
     const std::string& log() const { return log_; }
 
 private:

@@ -119,7 +119,7 @@ class Berth:
             "site": {"environment": {"SITE_NAME": "e2e site"}},
         }
         if self.slurm:
-            settings["batch.slurm"] = {"bin": "/usr/bin", "environment": {"SLURM_CONF": self.slurm.conf}}
+            settings["batch.slurm"] = self.slurm.settings()
         else:
             settings["batch.local"] = {"slots": 4, "spool": path("local"), "memory_mb": 4000}
         return settings

@@ -20,6 +20,18 @@ class Slurm:
         last = done.stdout.strip().splitlines()[-1]
         assert last.startswith("SLURM_CONF="), done.stdout
         self.conf = last.split("=", 1)[1]
+        self.rest = "--rest" in options
+
+    def settings(self):
+        """[batch.slurm]. With tokens where that can be: SlurmUser's own would act for everybody, so Berth refuses it."""
+        settings = {"bin": "/usr/bin", "environment": {"SLURM_CONF": self.conf}}
+        if not self.rest:
+            return settings
+        url = "unix:%s/run/rest.sock" % self.directory
+        if os.getuid() == 0:
+            port = int(self.run("scontrol", "show", "config").split("SlurmctldPort")[1].split()[1])
+            url = "http://127.0.0.1:%d" % (port + 3)
+        return dict(settings, interface="rest", rest_url=url)
 
     def add_prolog(self):
         """From now on no_start() keeps batch jobs from running."""

@@ -61,6 +61,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"[tokens]\nexpire_after = \"1h\"\nrefresh_interval = \"2h\"\n",
              "4:20 tokens.refresh_interval: must not be longer than tokens.expire_after (2h and "
              "1h); change one of them\n"},
+        Case{"[batch.slurm]\ninterface = \"rest\"\nrest_url = \"http://127.0.0.1:6820\"\n", ""},
+        Case{"[batch.slurm]\ninterface = \"rest\"\nrest_url = \"unix:/run/rest.sock\"\n", ""},
+        Case{"[batch.slurm]\nrest_url = \"127.0.0.1:6820\"\n",
+             "3:12 batch.slurm.rest_url: must say where slurmrestd listens; write for example "
+             "\"unix:/run/slurmrestd.sock\" or \"http://127.0.0.1:6820\"\n"},
+        Case{"[batch.slurm]\nrest_url = \"http://127.0.0.1:6820/slurm\"\n",
+             "3:12 batch.slurm.rest_url: must say where slurmrestd listens; write for example "
+             "\"unix:/run/slurmrestd.sock\" or \"http://127.0.0.1:6820\"\n"},
         Case{"[batch.slurm]\noptions = { qos = \"grid\", job-name = \"x\" }\n",
              "3:38 batch.slurm.options.job-name: Berth sets --job-name itself; remove it\n"}));
 
