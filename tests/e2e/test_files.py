@@ -110,6 +110,7 @@ def test_uploads_through_a_link_do_not_leave_the_directory(site, client):
     request, run = site.gated(arguments=[target])
     request["script"] = request["script"].replace("echo started", 'ln -s "$1" out\necho started')
     job_id = client.submit(request)["id"]
+    run.wait_for_start()  # before it there is no stdout
     wait_until(lambda: client.job(job_id)["state"] == "running" and client.stdout(job_id), 30, "the payload's start")
     assert client.upload(job_id, "out/x", b"x").status == 403
     assert os.listdir(target) == []
