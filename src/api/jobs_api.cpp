@@ -392,11 +392,11 @@ JobsApi::Answer JobsApi::wish_many(Call& call, jobs::Service::Wish wish) {
     json entries = json::array();
     for (const auto& id : *ids) {
         const auto row = co_await service_.wish(call.caller.owner, id, wish);
-        log::audit("job_wish", {{"who", call.caller.identity.issuer_name + ":" +
-                                            call.caller.identity.subject},
-                                {"path", call.request.head.path},
-                                {"job", id},
-                                {"error", row ? std::string() : row.error().message}});
+        log::audit("job_wish",
+                   {{"who", call.caller.identity.issuer_name + ":" + call.caller.identity.subject},
+                    {"path", call.request.head.path},
+                    {"job", id},
+                    {"error", row ? std::string() : row.error().message}});
         if (!row) {
             entries.push_back(refused_json(id, row.error()));
             continue;
