@@ -225,7 +225,8 @@ def test_methods_and_paths_that_do_not_exist(client):
     reply = client.request("DELETE", "/v1/jobs")
     assert reply.status == 405 and {"GET", "POST"} <= set(reply.headers["allow"].replace(" ", "").split(",")), reply
     assert client.request("PUT", "/v1/site", b"").status == 405
-    assert client.request("PATCH", "/v1/jobs", b"").status == 501
+    assert client.request("PATCH", "/v1/jobs", b"").status == 405
+    assert client.request("TRACE", "/v1/jobs").status == 501
     assert client.request("HEAD", "/v1/jobs").status == 200
 
 
