@@ -389,19 +389,31 @@ JobsApi::Answer JobsApi::wish_many(Call& call, jobs::Service::Wish wish) {
     const auto ids = co_await read_ids(call);
     if (!ids)
         co_return http::problem(ids.error());
+    std::vector<Result<jobs::JobRow>> rows;
+    if (wish == jobs::Service::Wish::cancel) {
+        auto all = co_await service_.cancel_many(call.caller.owner, *ids);
+        if (!all)
+            co_return http::problem(all.error());
+        rows = std::move(*all);
+    }
+    for (std::size_t i = rows.size(); i < ids->size(); ++i) {
+        auto row = co_await service_.wish(call.caller.owner, (*ids)[i], wish);
+        rows.push_back(std::move(row));
+    }
     json entries = json::array();
-    for (const auto& id : *ids) {
-        const auto row = co_await service_.wish(call.caller.owner, id, wish);
-        log::audit("job_wish",
-                   {{"who", call.caller.identity.issuer_name + ":" + call.caller.identity.subject},
-                    {"path", call.request.head.path},
-                    {"job", id},
-                    {"error", row ? std::string() : row.error().message}});
-        if (!row) {
+    const auto who = call.caller.identity.issuer_name + ":" + call.caller.identity.subject;
+    for (std::size_t i = 0; i < ids->size(); ++i) {
+        const auto& id = (*ids)[i];
+        const auto& row = rows[i];
+        log::audit("job_wish", {{"who", who},
+                                {"path", call.request.head.path},
+                                {"job", id},
+                                {"error", row ? std::string() : row.error().message}});
+        if (row)
+            entries.push_back(
+                {{"id", id}, {"status", 202}, {"job", job_json(*row, clock_.wall())}});
+        else
             entries.push_back(refused_json(id, row.error()));
-            continue;
-        }
-        entries.push_back({{"id", id}, {"status", 202}, {"job", job_json(*row, clock_.wall())}});
     }
     co_return json_response(200, {{"jobs", std::move(entries)}});
 }

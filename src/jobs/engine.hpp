@@ -89,6 +89,8 @@ public:
     // What a client or operator wants. Each is durable when it returns.
     // Errors: not_found (not active), conflict, unavailable.
     Async<void> cancel(JobSeq seq, CancelBy who);
+    // The same for many in one commit; those that are not active are left out.
+    Async<void> cancel_all(std::vector<JobSeq> seqs, CancelBy who);
     Async<void> hold(JobSeq seq);
     Async<void> release(JobSeq seq);
     // The session directory exists: from here on it is never made anew.

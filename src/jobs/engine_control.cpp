@@ -33,19 +33,30 @@ BatchTarget Engine::target_of(const Job& job) {
 
 // The wish is durable when this returns; it is pursued until there is evidence.
 Async<void> Engine::cancel(JobSeq seq, CancelBy who) {
-    auto* found = job(seq);
+    const auto* found = job(seq);
     if (found == nullptr || is_final(found->row.status.state))
         co_return not_active();
-    if (found->row.status.cancel != CancelBy::nobody)
-        co_return Result<void>();
-    auto next = found->row.status;
-    next.cancel = who;
+    co_return co_await cancel_all(std::vector<JobSeq>(1, seq), who);
+}
+
+Async<void> Engine::cancel_all(std::vector<JobSeq> seqs, CancelBy who) {
     Changes changes;
-    set_status(changes, *found, std::move(next));
+    for (const auto seq : seqs) {
+        auto* found = job(seq);
+        if (found == nullptr || is_final(found->row.status.state) ||
+            found->row.status.cancel != CancelBy::nobody)
+            continue;
+        auto next = found->row.status;
+        next.cancel = who;
+        set_status(changes, *found, std::move(next));
+    }
+    if (changes.statuses.empty())
+        co_return Result<void>();
     kill_point("cancel_before");
     auto stored = co_await commit(std::move(changes));
     kill_point("cancel_after");
-    mark_dirty(seq);
+    for (const auto seq : seqs)
+        mark_dirty(seq);
     co_return stored;
 }
 

@@ -311,6 +311,31 @@ Async<JobRow> Service::wish(Owner owner, std::string id, Wish wish) {
     co_return co_await find(std::move(owner), std::move(id));
 }
 
+Async<std::vector<Result<JobRow>>> Service::cancel_many(Owner owner, std::vector<std::string> ids) {
+    auto rows = co_await status(owner, ids);
+    if (!rows)
+        co_return rows.error();
+    std::vector<JobSeq> seqs;
+    for (const auto& row : *rows)
+        if (row && !is_final(row->status.state))
+            seqs.push_back(row->seq);
+    auto stored = co_await parts_.engine.cancel_all(std::move(seqs), CancelBy::user);
+    if (!stored)
+        co_return stored.error();
+    auto after = co_await status(std::move(owner), std::move(ids));
+    if (!after)
+        co_return after.error();
+    for (std::size_t i = 0; i < after->size(); ++i) {
+        // What had ended before the call is told; an end since then is what was wanted.
+        const auto& before = (*rows)[i];
+        const bool ended =
+            before && is_final(before->status.state) && before->status.state != State::cancelled;
+        if (ended)
+            (*after)[i] = Error{ErrorKind::conflict, "the job has ended"};
+    }
+    co_return std::move(*after);
+}
+
 Async<void> Service::forget(Owner owner, std::string id) {
     auto row = co_await find(std::move(owner), id);
     if (!row)

@@ -105,6 +105,8 @@ public:
     enum class Wish { cancel, hold, release };
     // Errors: not_found, conflict (ended, or not in a state for it), unavailable.
     Async<JobRow> wish(Owner owner, std::string id, Wish wish);
+    // Cancels many in one commit; one result for each id, as of the single call.
+    Async<std::vector<Result<JobRow>>> cancel_many(Owner owner, std::vector<std::string> ids);
     // Forgets an ended job and its files. Errors: not_found, conflict.
     Async<void> forget(Owner owner, std::string id);
 

@@ -175,10 +175,10 @@ start_database() {
   secret=$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')
   mkdir -p "$DIR/mysql" "$DIR/run/my"; own "$user:" "$DIR/mysql" "$DIR/run/my"
   if [ ! -d "$DIR/mysql/mysql" ]; then
-    mariadb-install-db --no-defaults --user="$user" --datadir="$DIR/mysql" --auth-root-authentication-method=normal \
+    mariadb-install-db --no-defaults --user="$user" --tmpdir="$DIR/run/my" --datadir="$DIR/mysql" --auth-root-authentication-method=normal \
       --skip-test-db > "$DIR/log/mysql-install.log" 2>&1
   fi
-  setsid mariadbd --no-defaults --user="$user" --datadir="$DIR/mysql" --socket="$DIR/run/my/s" --pid-file="$DIR/run/my/mariadbd.pid" \
+  setsid mariadbd --no-defaults --user="$user" --tmpdir="$DIR/run/my" --datadir="$DIR/mysql" --socket="$DIR/run/my/s" --pid-file="$DIR/run/my/mariadbd.pid" \
     --bind-address=127.0.0.1 --port=$((PORT + 2)) --innodb-buffer-pool-size=64M --innodb-lock-wait-timeout=900 \
     --innodb-flush-log-at-trx-commit=2 --log-error="$DIR/run/my/err.log" < /dev/null > /dev/null 2>&1 &
   wait_port $((PORT + 2)) mariadbd
