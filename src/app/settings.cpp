@@ -172,6 +172,7 @@ sites::SlurmSettings slurm_settings(const config::Config& config, const std::str
     settings.clusters = join(slurm.clusters, ",");
     settings.tag_prefix = tag_prefix;
     settings.options = map_of(slurm.options);
+    settings.submit_time_limit = slurm.submit_timeout;
     if (slurm.history == "yes")
         settings.history = sites::SlurmSettings::History::always;
     else if (slurm.history == "no")

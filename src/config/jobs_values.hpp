@@ -41,6 +41,7 @@ struct BatchSlurm {
     std::string interface = "command";  // command or rest
     std::string rest_url = {};
     std::string rest_version = "auto";
+    Seconds submit_timeout{150};
     bool operator==(const BatchSlurm&) const = default;
 };
 

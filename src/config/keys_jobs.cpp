@@ -127,6 +127,9 @@ constexpr Key slurm_keys[] = {
      {.format = Format::choice, .choices = rest_versions},
      "The version of slurmrestd's interface; \"auto\" takes the newest that both sides speak. "
      "Only \"v0.0.38\" was tested."},
+    {"submit_timeout", slot<&BatchSlurm::submit_timeout>, between(1, 3600),
+     "How long one sbatch may take. It tries again by itself for 120 s while the controller is "
+     "full; one that is ended earlier leaves a submission whose outcome is not known."},
 };
 
 constexpr Key local_keys[] = {

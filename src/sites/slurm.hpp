@@ -29,7 +29,7 @@ struct SlurmSettings {
     // that is not in the map is asked for by its own name.
     std::map<std::string, std::string> architectures = {};
     std::vector<std::string> rejections = {};  // words of this site's own job_submit plug-in
-    std::chrono::seconds message_timeout{10};  // MessageTimeout of slurm.conf
+    std::chrono::seconds submit_time_limit{150};
     std::chrono::seconds query_time_limit{60};
 };
 

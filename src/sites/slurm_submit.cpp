@@ -164,9 +164,7 @@ Action Slurm::submit(const jobs::SubmitIntent& intent) const {
     for (const auto name : {"LC_ALL", "TZ", "SLURM_TIME_FORMAT", "SLURM_BITSTR_LEN"})
         if (!settings_.environment.contains(name))
             action.environment.erase(name);
-    // sbatch itself tries again for 120 s when the controller is full or restarting; killing it
-    // earlier only makes outcomes that nobody knows.
-    action.time_limit = std::chrono::seconds(130) + 2 * settings_.message_timeout;
+    action.time_limit = settings_.submit_time_limit;
     Options options = settings_.options;
     for (const auto& [name, value] : intent.directives)
         options[name] = value;

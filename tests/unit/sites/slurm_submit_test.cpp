@@ -51,6 +51,12 @@ TEST(SlurmSubmit, AJobIsNamedByItsTagAndNeverStartedTwiceBySlurm) {
     EXPECT_EQ(action.refused, "");
 }
 
+TEST(SlurmSubmit, MayTakeAsLongAsTheSettingsSay) {
+    SlurmSettings settings;
+    settings.submit_time_limit = std::chrono::seconds(7);
+    EXPECT_EQ(Slurm(settings).submit(intent()).time_limit, std::chrono::seconds(7));
+}
+
 TEST(SlurmSubmit, TheEnvironmentHoldsNothingOfTheDaemon) {
     SlurmSettings settings;
     settings.environment = {{"SLURM_CONF", "/etc/s.conf"}};
