@@ -84,8 +84,18 @@ void Engine::add(std::vector<JobRow> rows) {
         if (job.row.status.state == State::accepted || job.row.status.state == State::ready)
             make_ready(job);
         if (job.row.status.state == State::uploading)
-            recheck_after(job, settings_.upload_timeout);
+            await_upload(job);
     }
+}
+
+// What is left of the time for uploads. Only here the wall clock counts, because only it knows how
+// long the daemon was away; from here on it may jump.
+void Engine::await_upload(Job& job) {
+    const std::chrono::milliseconds limit = settings_.upload_timeout;
+    const auto waited = parts_.clock.wall() - job.row.created;
+    const auto left = std::clamp<std::chrono::milliseconds>(limit - waited, {}, limit);
+    job.upload_until = parts_.clock.steady() + left;
+    recheck_after(job, left);
 }
 
 const JobRow* Engine::find(JobSeq seq) const {

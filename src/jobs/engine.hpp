@@ -149,6 +149,7 @@ private:
         std::string fence_nonce = {};
         SteadyTime fence_seen = {}, marker_seen = {};
         SteadyTime not_before = {};  // of the next attempt
+        SteadyTime upload_until = {};
         SteadyTime cancel_sent = {};
         SteadyTime queued_since = {};  // in ready_
         std::multimap<SteadyTime, JobSeq>::iterator recheck = {};
@@ -173,6 +174,7 @@ private:
     Job* job(JobSeq seq);
     Attempt* attempt(const std::string& tag);
     void mark_dirty(JobSeq seq);
+    void await_upload(Job& job);
     void recheck_after(Job& job, std::chrono::milliseconds delay);
     boost::asio::awaitable<void> housekeeping();
 

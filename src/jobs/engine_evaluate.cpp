@@ -121,8 +121,7 @@ void Engine::evaluate_unsubmitted(Changes& changes, Job& job) {
         set_status(changes, job, std::move(next));
     }
     const auto state = job.row.status.state;
-    if (state == State::uploading &&
-        parts_.clock.wall() - job.row.created >= settings_.upload_timeout) {
+    if (state == State::uploading && parts_.clock.steady() >= job.upload_until) {
         next = job.row.status;
         next.state = State::failed;
         next.reason = Reason::upload_timeout;

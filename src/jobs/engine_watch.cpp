@@ -14,7 +14,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t look_up_max = 200;  // tags in one command
-constexpr auto look_up_margin = std::chrono::minutes(10);
+// The clock may have jumped between a submission and its look-up, and the batch system has its own.
+constexpr auto look_up_margin = std::chrono::hours(3);
 constexpr std::size_t events_max = 5000;  // event files in one turn
 constexpr std::size_t orphans_max = 1000;
 constexpr auto slow_answer = std::chrono::seconds(5);

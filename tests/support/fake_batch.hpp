@@ -47,6 +47,7 @@ public:
     std::vector<jobs::SubmitIntent> submitted = {};
     std::vector<jobs::BatchTarget> cancelled = {}, held = {}, released = {};
     unsigned polls = 0, look_ups = 0;
+    WallTime looked_since = {};
 
     std::string add(const std::string& tag, std::optional<unsigned> index = {},
                     std::string batch_id = {}) {
@@ -119,8 +120,9 @@ public:
         co_return snapshot;
     }
 
-    Async<jobs::QueueSnapshot> look_up(std::vector<std::string> tags, WallTime) override {
+    Async<jobs::QueueSnapshot> look_up(std::vector<std::string> tags, WallTime since) override {
         ++look_ups;
+        looked_since = since;
         if (down)
             co_return Error{ErrorKind::unavailable, "the controller does not answer"};
         auto snapshot = snapshot_now();
