@@ -148,7 +148,8 @@ private:
         Observation batch = {};
         std::string fence_nonce = {};
         SteadyTime fence_seen = {}, marker_seen = {};
-        SteadyTime not_before = {};  // of the next attempt
+        std::uint64_t fence_looks = 0;  // answered ones
+        SteadyTime not_before = {};     // of the next attempt
         SteadyTime upload_until = {};
         SteadyTime cancel_sent = {};
         SteadyTime queued_since = {};  // in ready_
@@ -157,8 +158,8 @@ private:
         bool evaluating = false;
         bool submitting_now = false;  // a submission works on it; its outcome is not in yet
         bool in_ready = false;
-        // Other attempts of this job that the batch system still shows.
-        std::set<std::pair<std::string, std::optional<unsigned>>> losers = {};
+        // Other attempts of this job that the batch system still shows, and whether they wait.
+        std::map<std::pair<std::string, std::optional<unsigned>>, bool> losers = {};
     };
     struct Attempt {
         AttemptRow row;

@@ -158,6 +158,8 @@ void Engine::act_between_attempts(Changes& changes, Job& job, const SessionView&
 void Engine::act_on(Changes& changes, Job& job, const SessionView& view,
                     std::vector<JobSeq>& to_void) {
     const auto now = parts_.clock.steady();
+    if (view.fence.kind != Fence::Kind::unreadable)
+        ++job.fence_looks;
     if (view.fence.kind == Fence::Kind::taken && view.fence.nonce != job.fence_nonce) {
         job.fence_nonce = view.fence.nonce;
         job.fence_seen = now;
@@ -170,9 +172,10 @@ void Engine::act_on(Changes& changes, Job& job, const SessionView& view,
     if (made != nullptr && ours)
         accept_attempt(changes, *made, base_id(view.fence.batch_id, made->row.array),
                        std::string());
-    for (const auto& [tag, index] : job.losers)
-        if (view.fence.kind != Fence::Kind::unreadable && view.fence.tag != tag)
-            want_batch_cancel(tag, index);
+    // One that runs may be about to take the fence, and ends by itself if it cannot.
+    for (const auto& [loser, waiting] : job.losers)
+        if (waiting && view.fence.kind != Fence::Kind::unreadable && view.fence.tag != loser.first)
+            want_batch_cancel(loser.first, loser.second);
     job.losers.clear();
     if (job.row.status.tag.empty()) {
         act_between_attempts(changes, job, view, to_void);

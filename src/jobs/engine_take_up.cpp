@@ -152,7 +152,7 @@ void Engine::move_to(Changes& changes, Job& job, const AttemptRow& row) {
     job.fence_nonce.clear();
     if (old.empty())
         return;
-    job.losers.insert({old, old_index});
+    job.losers[{old, old_index}] = false;  // cancelled when it is seen waiting
     close_attempt(changes, old, AttemptState::given_up);
 }
 

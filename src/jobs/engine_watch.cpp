@@ -24,6 +24,10 @@ Result<std::vector<SessionEvent>> read_events(SessionFiles* files) {
     return files->take_events(events_max);
 }
 
+bool waits(const BatchRecord& record) {
+    return record.state != BatchState::running && record.state != BatchState::finishing;
+}
+
 bool differs(const Observation& known, const BatchRecord& record) {
     return !known.seen || known.state != record.state || known.missing_looks > 0 ||
            known.reason != record.reason;
@@ -179,7 +183,8 @@ void Engine::apply_record(Changes& changes, Attempt& owner, const BatchRecord& r
 }
 
 // The batch system has a second batch job with the tag of `job`. The fence says which one counts;
-// until one has started, the first that was seen does.
+// until one has started, the first that was seen does. One that runs is left to the fence: it may
+// be about to take it, and ends by itself if it cannot.
 void Engine::duplicate(Job& job, const BatchRecord& record) {
     const BatchTarget target{.tag = record.tag,
                              .batch_id = record.batch_id,
@@ -187,14 +192,20 @@ void Engine::duplicate(Job& job, const BatchRecord& record) {
                              .index = record.index};
     log::warning("duplicate_batch_job",
                  {{"job", job.row.id}, {"attempt", record.tag}, {"batch_id", record.task_id}});
-    const auto cancel = [](Engine* engine, BatchTarget loser, JobSeq seq) -> asio::awaitable<void> {
+    const auto cancel = [](Engine* engine, BatchTarget loser, JobSeq seq,
+                           bool waiting) -> asio::awaitable<void> {
+        const auto* found = engine->job(seq);
+        const auto looks = found == nullptr ? 0 : found->fence_looks;
         // The evaluator moves the attempt to the batch job that holds the fence, if one does.
         co_await engine->evaluate(std::vector<JobSeq>(1, seq));
+        found = engine->job(seq);
+        if (!waiting || (found != nullptr && found->fence_looks == looks))
+            co_return;  // nobody knows whose the fence is: the next poll asks again
         const auto* made = engine->attempt(loser.tag);
         if (made == nullptr || made->row.batch_id != loser.batch_id)
             static_cast<void>(co_await engine->parts_.batch.cancel(std::move(loser)));
     };
-    tasks_.spawn("duplicate", cancel(this, target, job.row.seq));
+    tasks_.spawn("duplicate", cancel(this, target, job.row.seq, waits(record)));
 }
 
 void Engine::observe(Job& job, const BatchRecord& record, const QueueSnapshot& snapshot) {
@@ -246,15 +257,13 @@ void Engine::superseded(Attempt& owner, const BatchRecord& record) {
     auto* found = job(owner.row.jobs[record.index.value_or(0)]);
     if (found == nullptr) {
         // The job has ended: the wrapper of a payload that ended may still be on its way out.
-        const bool waiting =
-            record.state != BatchState::running && record.state != BatchState::finishing;
         const bool void_attempt =
             owner.row.state == AttemptState::given_up || owner.row.state == AttemptState::voided;
-        if (waiting || void_attempt)
+        if (waits(record) || void_attempt)
             want_batch_cancel(record.tag, record.index);
         return;
     }
-    found->losers.insert({record.tag, record.index});
+    found->losers[{record.tag, record.index}] = waits(record);
     mark_dirty(found->row.seq);
 }
 
@@ -271,9 +280,7 @@ asio::awaitable<void> Engine::check_unknown_tag(BatchRecord record) {
                                  .index = record.index};
         log::warning("late_batch_job", {{"attempt", record.tag}, {"batch_id", record.task_id}});
         // One that runs has lost the fence, or its payload has ended: it ends by itself.
-        const bool waiting =
-            record.state != BatchState::running && record.state != BatchState::finishing;
-        if (waiting && is_final((*known)->status.state))
+        if (waits(record) && is_final((*known)->status.state))
             static_cast<void>(co_await parts_.batch.cancel(target));
         co_return;
     }

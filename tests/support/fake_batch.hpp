@@ -35,7 +35,7 @@ public:
     std::deque<Answer> answers = {};  // of the next submissions; then accept
     bool down = false;                // polls, look-ups and control commands fail
     bool has_history = true;
-    std::chrono::milliseconds cancel_takes{0};
+    std::chrono::milliseconds cancel_takes{0}, submit_takes{0};
 
     // ---- what it has, and what it was asked
     struct Task {
@@ -102,6 +102,7 @@ public:
         const auto id = add_tasks(intent);
         if (answer == Answer::duplicate)
             add_tasks(intent);
+        co_await sleep_for(submit_takes);
         if (answer == Answer::lose_reply)
             co_return outcome;
         outcome.kind = jobs::SubmitOutcome::Kind::accepted;

@@ -278,6 +278,54 @@ TEST_F(Submission, TheSecondOfTwoWaitingBatchJobsWithOneTagIsCancelled) {
     EXPECT_TRUE(stays(id, State::queued));
 }
 
+TEST_F(Submission, ASecondBatchJobThatRunsIsLeftToTheFence) {
+    start();
+    const auto id = accept_one();
+    ASSERT_TRUE(reaches(id, State::queued));
+    const auto second = batch_.add(status(id).tag);
+    batch_.tasks[1].record.state = BatchState::running;  // its wrapper is on its way to the fence
+    EXPECT_TRUE(stays(id, State::queued));
+    EXPECT_FALSE(batch_.asked_to_cancel(second));
+}
+
+TEST_F(Submission, WhileTheFenceCannotBeReadNoSecondBatchJobIsCancelled) {
+    batch_.answers = {Answer::duplicate};
+    batch_.submit_takes = std::chrono::milliseconds(1500);
+    start();
+    const auto id = accept_one();
+    // Both are seen before the submission has answered; nobody looks at the fence until then.
+    ASSERT_TRUE(until([&] { return batch_.tasks.size() == 2; }));
+    auto& first = batch_.tasks[0].record;
+    auto& second = batch_.tasks[1].record;
+    const auto tag = status(id).tag;
+    ASSERT_TRUE(take_fence(id, tag, second.batch_id));
+    batch_.end(first, BatchState::done, 0);
+    ASSERT_TRUE(reaches(id, State::running));
+    EXPECT_TRUE(stays(id, State::running));
+    EXPECT_EQ(status(id).batch_id, second.batch_id);
+    EXPECT_FALSE(batch_.asked_to_cancel(second.batch_id));
+}
+
+TEST_F(Submission, ALateBatchJobThatRunsIsLeftToTheFence) {
+    batch_.answers = {Answer::lose_submit};
+    start();
+    const auto id = accept_one();
+    ASSERT_TRUE(reaches(id, State::submitting));
+    const auto old_tag = status(id).tag;
+    clock_.advance(std::chrono::minutes(6));
+    ASSERT_TRUE(
+        until([&] { return status(id).state == State::queued && status(id).tag != old_tag; }));
+    const auto late = batch_.add(old_tag);
+    batch_.record(old_tag).state = BatchState::running;
+    EXPECT_TRUE(stays(id, State::queued));
+    EXPECT_FALSE(batch_.asked_to_cancel(late)) << "its start may be the job's";
+    ASSERT_TRUE(take_fence(id, old_tag, late));
+    tell(old_tag, "started");
+    ASSERT_TRUE(reaches(id, State::running));
+    EXPECT_EQ(status(id).tag, old_tag);
+    EXPECT_TRUE(until([&] { return batch_.cancelled.size() == 1; })) << "the second attempt";
+}
+
 TEST_F(Submission, AttemptsThatEndBeforeTheStartAreTriedAFewTimesOnly) {
     start();
     const auto id = accept_one();
