@@ -2,6 +2,7 @@
 
 #include "base/kill_point.hpp"
 #include "base/log.hpp"
+#include "store/file_check.hpp"
 #include "store/rows_sql.hpp"
 #include "store/schema.hpp"
 
@@ -45,8 +46,11 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(asio::io_context& loop,
     try {
         std::unique_ptr<SqliteStore> store(
             new SqliteStore(loop, std::move(settings), std::move(lock)));
+        const bool cut = looks_cut(path);
         store->writer_ = std::make_unique<Database>(path, false);
         auto& writer = *store->writer_;
+        if (cut)
+            check_pages(writer, path);
         writer.execute("PRAGMA synchronous = FULL");
         // First the check: what is not ours must not be turned into a WAL file.
         if (auto migrated = migrate(writer); !migrated)

@@ -185,6 +185,28 @@ int fill_disk(const std::string& path) {
     return store.health().ok ? 0 : 8;
 }
 
+TEST_F(SqliteFile, AnEmptyFileIsNoNewStore) {
+    open()->reset();
+    ASSERT_EQ(::truncate(path_.c_str(), 0), 0);
+    const auto opened = open();
+    ASSERT_FALSE(opened);
+    EXPECT_NE(opened.error().message.find("no content"), std::string::npos);
+    EXPECT_NE(opened.error().message.find("docs/operate.md"), std::string::npos);
+}
+
+TEST_F(SqliteFile, AFileThatWasCutAtAnyPlaceIsRefused) {
+    open()->reset();
+    const auto whole = bytes();
+    for (std::size_t size = 1; size < whole.size(); size += 511) {
+        std::ofstream(path_, std::ios::binary | std::ios::trunc) << whole.substr(0, size);
+        const auto opened = open();
+        ASSERT_FALSE(opened) << size;
+        EXPECT_NE(opened.error().message.find("docs/operate.md"), std::string::npos) << size;
+    }
+    std::ofstream(path_, std::ios::binary | std::ios::trunc) << whole;
+    EXPECT_TRUE(open());
+}
+
 TEST_F(SqliteFile, AFullDiskIsUnavailableAndPasses) {
     const auto child = ::fork();
     if (child == 0)
