@@ -228,6 +228,14 @@ TEST_P(Wrapper, ALinkThatWasNotMadeStartsNothingWhateverLnSays) {
     EXPECT_EQ(fence().kind, Fence::Kind::free);
 }
 
+TEST_P(Wrapper, ALinkThatAnotherStartHoldsStartsNothingWhateverLnSays) {
+    shim("ln", "PATH=${PATH#*:}; ln -s btag:1:00000000000000000000 fence; exit 0");
+    payload("echo ran");
+    EXPECT_EQ(run(), 0);
+    EXPECT_EQ(output(), "");
+    EXPECT_EQ(fence().nonce, "00000000000000000000");
+}
+
 TEST_P(Wrapper, ALinkThatFailsForATimeIsTriedAgain) {
     shim("ln", "PATH=${PATH#*:}; n=$(cat " + folder_.path() + "/n 2>/dev/null); echo x$n >" +
                    folder_.path() + "/n; case $n in xx*) ln \"$@\" ;; *) exit 1 ;; esac");
