@@ -64,7 +64,7 @@ std::string session_path(std::string_view job_id);
 
 struct SessionInput {
     std::string job_id = {};
-    std::string script = {};       // the text; "" when the script is an uploaded file
+    std::string_view script = {};  // the text, of the request; "" when it is an uploaded file
     std::string script_hash = {};  // its SHA-256, hex
     std::string launch = {};
     std::string secret = {};

@@ -54,12 +54,26 @@ Result<std::string> read_small(int directory, const std::string& name) {
     auto file = open_beneath(directory, name, O_RDONLY | O_NOFOLLOW);
     if (!file)
         return file.error();
-    std::string content(small_file_max, '\0');
-    const auto got = ::read(file->get(), content.data(), content.size());
-    if (got < 0)
-        return system_error("read " + name, errno);
-    content.resize(static_cast<std::size_t>(got));
+    std::string content;
+    char buffer[4096];
+    while (content.size() < small_file_max) {
+        const auto got = ::read(file->get(), buffer, sizeof buffer);
+        if (got < 0)
+            return system_error("read " + name, errno);
+        content.append(buffer, static_cast<std::size_t>(got));
+        if (got < static_cast<ssize_t>(sizeof buffer))
+            break;
+    }
     return content;
+}
+
+// Writes a file that no node can see yet.
+Result<void> write_unseen(int directory, const std::string& name, std::string_view content) {
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
+    const auto file = open_beneath(directory, name, flags, 0600);
+    if (!file)
+        return file.error();
+    return write_all(file->get(), content);
 }
 
 // A file that is written beside its place and renamed into it when it is complete.
@@ -230,12 +244,17 @@ Result<void> OwnFiles::make(const std::string&, const jobs::SessionInput& input)
     if (!input.script_hash.empty())
         if (auto kept = keep_script(root->get(), input); !kept)
             return kept;
-    if (auto written = write_file(root->get(), path + "/secret", input.secret, 0600); !written)
+    const auto write = [&](const std::string& name, const std::string& content) {
+        // An attempt was made before: its start may read the file right now.
+        return input.fresh ? write_unseen(root->get(), path + name, content)
+                           : write_file(root->get(), path + name, content, 0600);
+    };
+    if (auto written = write("/secret", input.secret); !written)
         return written;
     const auto launch = launch_text(root->get(), input, first);
     if (!launch)
         return launch.error();
-    return write_file(root->get(), path + "/launch", *launch, 0600);
+    return write("/launch", *launch);
 }
 
 Result<void> OwnFiles::write_manifest(const std::string&, const std::string& tag,
