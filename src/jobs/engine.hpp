@@ -185,7 +185,9 @@ private:
     boost::asio::awaitable<void> submitter();
     Group next_group();
     boost::asio::awaitable<void> submit_group(Group group);
-    boost::asio::awaitable<Group> prepare(Group group, std::string tag, bool array);
+    boost::asio::awaitable<Group> prepare(Group group, std::string& tag, bool array);
+    boost::asio::awaitable<std::vector<Result<void>>> make_sessions(
+        const std::vector<StoredRequest>& wanted, std::string tag, bool array);
     SessionInput session_input(const JobRow& row, const StoredRequest& stored) const;
     void preparation_failed(Changes& changes, Job& job, const Error& error);
     Async<void> record_intent(Group group, std::string tag, bool array);

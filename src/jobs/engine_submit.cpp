@@ -20,32 +20,24 @@ std::string task_id(const std::string& batch_id, std::optional<unsigned> index) 
     return index && !batch_id.empty() ? batch_id + "_" + std::to_string(*index) : batch_id;
 }
 
+constexpr std::size_t sessions_at_once = 250;  // made in one go by one thread
+
 struct Preparation {
     std::string account;
-    SessionInput input;
+    SessionInput input;  // its script is in the request that the record holds
 };
 
-// Runs on the disk pool: the session directories of one attempt, one result each.
-std::vector<Result<void>> make_sessions(SessionFiles* files, std::vector<Preparation> sessions,
-                                        std::string tag, bool array) {
+// These run on the disk pool.
+std::vector<Result<void>> make_part(SessionFiles* files, const std::vector<Preparation>& part) {
     std::vector<Result<void>> results;
-    std::vector<std::string> ids;
-    for (auto& session : sessions) {
-        session.input.attempt.tag = tag;
-        if (array)
-            session.input.attempt.index = static_cast<unsigned>(ids.size());
+    for (const auto& session : part)
         results.push_back(files->make(session.account, session.input));
-        if (results.back())
-            ids.push_back(session.input.job_id);
-    }
-    if (!array || ids.empty())
-        return results;
-    auto manifest = files->write_manifest(sessions.front().account, tag, ids);
-    if (!manifest)
-        for (auto& result : results)
-            if (result)
-                result = manifest.error();
     return results;
+}
+
+Result<void> make_manifest(SessionFiles* files, std::string account, std::string tag,
+                           std::vector<std::string> ids) {
+    return files->write_manifest(account, tag, ids);
 }
 
 }  // namespace
@@ -132,7 +124,7 @@ asio::awaitable<void> Engine::submitter() {
 }
 
 asio::awaitable<void> Engine::submit_group(Group group) {
-    const auto tag = make_tag();
+    auto tag = make_tag();
     const bool array = group.size() > 1;
     const auto all = group;
     group = co_await prepare(std::move(group), tag, array);
@@ -169,8 +161,9 @@ asio::awaitable<void> Engine::submit_group(Group group) {
     ready_wakeup_.notify();
 }
 
-// Makes the session directories; the result is the jobs that have one.
-asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string tag, bool array) {
+// Makes the session directories; the result is the jobs that have one. A directory knows its place
+// in the array, so when one cannot be made the others are written again, for another `tag`.
+asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string& tag, bool array) {
     auto requests = co_await parts_.store.requests(group);
     Group prepared;
     Changes changes;
@@ -180,40 +173,73 @@ asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string tag, boo
                 preparation_failed(changes, *found, requests.error());
         co_return prepared;
     }
-    std::vector<Preparation> sessions;
-    Group order;
-    for (auto& stored : *requests) {
-        const auto* found = job(stored.seq);
-        if (found == nullptr)
-            continue;
-        Preparation session{.account = found->row.account, .input = {}};
-        session.input = session_input(found->row, stored);
-        sessions.push_back(std::move(session));
-        order.push_back(stored.seq);
+    auto wanted = std::move(*requests);
+    bool failed = false, again = true;
+    while (again) {
+        std::erase_if(wanted, [&](const auto& stored) { return job(stored.seq) == nullptr; });
+        const auto made = co_await make_sessions(wanted, tag, array);
+        kill_point("session_made");
+        std::vector<StoredRequest> kept;
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+            auto* found = job(wanted[i].seq);
+            if (found != nullptr && made[i])
+                kept.push_back(std::move(wanted[i]));
+            else if (found != nullptr)
+                preparation_failed(changes, *found, made[i].error());
+        }
+        failed = failed || kept.size() < wanted.size();
+        again = array && kept.size() < wanted.size() && !kept.empty();
+        wanted = std::move(kept);
+        if (again)
+            tag = make_tag();
     }
-    auto made = co_await offload(parts_.disk, make_sessions, &parts_.files, std::move(sessions),
-                                 std::move(tag), array);
-    kill_point("session_made");
-    for (std::size_t i = 0; i < order.size(); ++i) {
-        auto* found = job(order[i]);
-        if (found == nullptr)
-            continue;
-        const auto& status = found->row.status;
+    for (const auto& stored : wanted) {
+        const auto& status = job(stored.seq)->row.status;
         // What was cancelled or held meanwhile is not submitted; a task's place in a manifest
         // stays.
         const bool unwanted = !array && (status.cancel != CancelBy::nobody || status.hold);
-        if (made[i] && unwanted)
-            continue;
-        if (made[i])
-            prepared.push_back(order[i]);
-        else
-            preparation_failed(changes, *found, made[i].error());
+        if (!unwanted)
+            prepared.push_back(stored.seq);
     }
-    if (prepared.size() == order.size())
+    if (!failed)
         files_problem_.clear();
     if (!changes.statuses.empty())
         static_cast<void>(co_await commit(std::move(changes)));
     co_return prepared;
+}
+
+// Side by side, and then the manifest; one result for each of `wanted`.
+asio::awaitable<std::vector<Result<void>>> Engine::make_sessions(
+    const std::vector<StoredRequest>& wanted, std::string tag, bool array) {
+    std::vector<std::vector<Preparation>> parts;
+    std::vector<std::string> ids;
+    for (const auto& stored : wanted) {
+        const auto& row = job(stored.seq)->row;
+        Preparation session{.account = row.account, .input = session_input(row, stored)};
+        session.input.attempt.tag = tag;
+        if (array)
+            session.input.attempt.index = static_cast<unsigned>(ids.size());
+        ids.push_back(stored.id);
+        if (parts.empty() || parts.back().size() >= sessions_at_once)
+            parts.emplace_back();
+        parts.back().push_back(std::move(session));
+    }
+    const auto account = parts.empty() ? std::string() : parts.front().front().account;
+    auto* files = &parts_.files;
+    const auto make = [files](const std::vector<Preparation>& part) {
+        return make_part(files, part);
+    };
+    const auto made_parts = co_await offload_each(parts_.disk, make, std::move(parts));
+    std::vector<Result<void>> made;
+    for (const auto& part : made_parts)
+        made.insert(made.end(), part.begin(), part.end());
+    if (!array || !std::ranges::all_of(made, [](const auto& one) { return one.has_value(); }))
+        co_return made;
+    const auto written =
+        co_await offload(parts_.disk, make_manifest, &parts_.files, account, tag, ids);
+    if (!written)
+        std::ranges::fill(made, written);
+    co_return made;
 }
 
 SessionInput Engine::session_input(const JobRow& row, const StoredRequest& stored) const {
