@@ -35,6 +35,26 @@ EventRow read_event(const Statement& row) {
     return event;
 }
 
+class ReadTransaction {
+public:
+    explicit ReadTransaction(Database& database) : database_(database) { run("BEGIN"); }
+    ReadTransaction(const ReadTransaction&) = delete;
+    ReadTransaction& operator=(const ReadTransaction&) = delete;
+    ~ReadTransaction() { run("COMMIT"); }
+
+private:
+    // Without one, each statement is a transaction of its own, and reports what is wrong.
+    void run(const char* sql) {
+        try {
+            database_.prepare(sql).run();
+        } catch (const DatabaseError&) {
+            return;
+        }
+    }
+
+    Database& database_;
+};
+
 #define BERTH_EVENT_QUERY                                                               \
     "SELECT e.seq, e.job, j.id, j.issuer, j.subject, j.account, e.time, e.from_state, " \
     "e.to_state, e.reason, e.source, e.detail FROM events e JOIN jobs j ON j.seq = e.job "
@@ -228,6 +248,8 @@ JobRow read_job(const Statement& row) {
 template <class Value, class Function>
 Async<Value> SqliteStore::read(Function function) {
     const auto guarded = [](Database* database, Function work) -> Result<Value> {
+        // One transaction: one view of the store, and its locks are taken once.
+        const ReadTransaction transaction(*database);
         try {
             return work(*database);
         } catch (const DatabaseError& error) {

@@ -2,6 +2,7 @@
 #include "store/rows_sql.hpp"
 
 #include <map>
+#include <unordered_map>
 
 namespace berth::store {
 
@@ -42,18 +43,27 @@ public:
         insert.bind(row.secret_hash).bind(to_ms(row.created));
         bind_status(insert, row.status);
         insert.run();
+        owner_ = {
+            .job_id = row.id, .issuer = row.issuer, .subject = row.subject, .account = row.account};
+        owner_seq_ = row.seq;
         add_event(row.seq, row.status.state, row.status);
     }
 
-    void change_status(const jobs::StatusChange& change) {
+    // `is_last`: no later change in the same commit is of this job, so this one is what stays.
+    void change_status(const jobs::StatusChange& change, bool is_last) {
+        if (is_last)
+            update_status(change);
+        if (change.event)
+            add_event(change.seq, change.from, change.status);
+    }
+
+    void update_status(const jobs::StatusChange& change) {
         auto update = database_.prepare(
             "UPDATE jobs SET state = ?, reason = ?, detail = ?, exit_code = ?, signal = ?, "
             "batch_id = ?, tag = ?, idx = ?, attempts = ?, cancel = ?, hold = ?, session_made = ?, "
             "source = ?, updated = ?, observed = ?, started = ?, ended = ? WHERE seq = ?");
         bind_status(update, change.status);
         update.bind(change.seq).run();
-        if (change.event)
-            add_event(change.seq, change.from, change.status);
     }
 
     void add_attempt(const jobs::AttemptRow& row) {
@@ -140,21 +150,38 @@ private:
         events_.push_back(std::move(event));
     }
 
+    // The steps of one job come in a row, so the last owner is remembered.
     void name_owner(jobs::EventRow& event) {
+        if (owner_seq_ != event.job_seq)
+            read_owner(event.job_seq);
+        event.job_id = owner_.job_id;
+        event.issuer = owner_.issuer;
+        event.subject = owner_.subject;
+        event.account = owner_.account;
+    }
+
+    void read_owner(jobs::JobSeq seq) {
+        owner_ = {};
+        owner_seq_ = seq;
         auto owner =
             database_.prepare("SELECT id, issuer, subject, account FROM jobs WHERE seq = ?");
-        owner.bind(event.job_seq);
-        if (!owner.step())
-            return;
-        event.job_id = owner.text(0);
-        event.issuer = owner.text(1);
-        event.subject = owner.text(2);
-        event.account = owner.text(3);
+        owner.bind(seq);
+        if (owner.step())
+            owner_ = {.job_id = owner.text(0),
+                      .issuer = owner.text(1),
+                      .subject = owner.text(2),
+                      .account = owner.text(3)};
     }
+
+    struct Owner {
+        std::string job_id = {}, issuer = {}, subject = {}, account = {};
+    };
 
     Database& database_;
     std::map<const jobs::Request*, std::int64_t> requests_;
     std::vector<jobs::EventRow> events_;
+    Owner owner_;
+    jobs::JobSeq owner_seq_ = 0;
 };
 
 }  // namespace
@@ -195,8 +222,11 @@ std::vector<jobs::EventRow> write_changes(Database& database, const jobs::Change
         writer.add_attempt(attempt);
     for (const auto& attempt : changes.attempts)
         writer.change_attempt(attempt);
+    std::unordered_map<jobs::JobSeq, const jobs::StatusChange*> last;
     for (const auto& status : changes.statuses)
-        writer.change_status(status);
+        last[status.seq] = &status;
+    for (const auto& status : changes.statuses)
+        writer.change_status(status, last[status.seq] == &status);
     if (changes.key)
         writer.add_key(*changes.key);
     for (const auto seq : changes.forget)
