@@ -53,7 +53,7 @@ constexpr Key jobs_keys[] = {
      "The most commands other than submissions that Berth runs against the batch system in "
      "one minute."},
     {"submit_width", slot<&Jobs::submit_width>, between(1, 64),
-     "The most submissions at one time."},
+     "The most submissions at one time; while the batch system answers slowly there are fewer."},
     {"attempts_max", slot<&Jobs::attempts_max>, between(1, 20),
      "How often a job is submitted when attempts fail before it started."},
     {"lookup_window", slot<&Jobs::lookup_window>, between(1, 86400),

@@ -77,16 +77,19 @@ CommandBatch::CommandBatch(asio::io_context& loop, std::unique_ptr<Translator> t
     : translator_(std::move(translator)),
       runner_(runner),
       settings_(settings),
+      submit_width_(settings.submit_width),
       clock_(clock),
       metrics_(metrics),
       lanes_(loop) {
+    metrics_.describe("berth_batch_submit_width",
+                      "Submissions that may run at one time; fewer while answers are slow.");
     metrics_.describe("berth_batch_command_seconds", "Time of the batch system's commands.");
     metrics_.describe("berth_batch_commands_total", "Commands of the batch system, by outcome.");
 }
 
 unsigned CommandBatch::width(std::string_view verb) const {
     if (verb == "submit")
-        return std::max(1U, settings_.submit_width);
+        return submit_width_.now();
     if (verb == "cancel" || verb == "hold" || verb == "release")
         return std::max(1U, settings_.control_width);
     return std::max(1U, settings_.query_width);
@@ -109,7 +112,13 @@ asio::awaitable<Outcome> CommandBatch::perform(Action action) {
     command.output_bytes_max = settings_.output_bytes_max;
     const auto began = clock_.steady();
     auto result = co_await runner_.run(std::move(command), action.account);
-    const std::chrono::duration<double> took = clock_.steady() - began;
+    const auto answered_in = clock_.steady() - began;
+    if (action.verb == "submit") {
+        submit_width_.answered(answered_in);
+        lanes_.set_width(action.verb, submit_width_.now());
+        metrics_.set("berth_batch_submit_width", {{"batch", name()}}, submit_width_.now());
+    }
+    const std::chrono::duration<double> took = answered_in;
     metrics_.observe("berth_batch_command_seconds", {{"batch", name()}, {"verb", action.verb}},
                      took.count());
     metrics_.add("berth_batch_commands_total",

@@ -8,6 +8,7 @@
 #include "jobs/batch.hpp"
 #include "net/subprocess.hpp"
 #include "sites/lanes.hpp"
+#include "sites/submit_width.hpp"
 #include "sites/translator.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -36,7 +37,7 @@ public:
 Outcome outcome_of(net::CommandResult result);
 
 struct HostSettings {
-    unsigned submit_width = 8;   // sbatch commands at a time
+    unsigned submit_width = 8;   // sbatch commands at a time, while they are answered soon
     unsigned control_width = 4;  // each of cancel, hold and release
     unsigned query_width = 2;    // each of poll, look_up, history and limits
     std::size_t output_bytes_max = 64U << 20U;
@@ -73,6 +74,7 @@ private:
     std::unique_ptr<Translator> translator_;
     CommandRunner& runner_;
     HostSettings settings_;
+    SubmitWidth submit_width_;
     Clock& clock_;
     Metrics& metrics_;
     Lanes lanes_;

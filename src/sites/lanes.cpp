@@ -19,6 +19,7 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 // The queue of a lane is as long as its callers: the engine's own limit on work in hand.
 asio::awaitable<void> Lanes::enter(std::string name, unsigned width) {
     Lane& lane = lanes_[name];
+    lane.width = width;
     if (lane.running < width) {
         ++lane.running;
         co_return;
@@ -39,13 +40,16 @@ asio::awaitable<void> Lanes::enter(std::string name, unsigned width) {
 
 void Lanes::leave(const std::string& name) {
     Lane& lane = lanes_[name];
+    --lane.running;
+    // The width may have changed: nobody's turn, or more than one.
     for (auto& next : lane.waiting) {
+        if (lane.running >= lane.width)
+            return;
         if (next.expiry() != asio::steady_timer::time_point::max())
             continue;
         next.expires_at(asio::steady_timer::time_point::min());  // wakes it; the place is its own
-        return;
+        ++lane.running;
     }
-    --lane.running;
 }
 
 }  // namespace berth::sites

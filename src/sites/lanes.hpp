@@ -21,6 +21,9 @@ public:
     // throws operation_aborted and holds nothing.
     boost::asio::awaitable<void> enter(std::string lane, unsigned width);
 
+    // Holds from the next turn that is given back.
+    void set_width(const std::string& lane, unsigned width) { lanes_[lane].width = width; }
+
     class Place {
     public:
         Place(Lanes& lanes, std::string lane) : lanes_(lanes), lane_(std::move(lane)) {}
@@ -35,7 +38,7 @@ public:
 
 private:
     struct Lane {
-        unsigned running = 0;
+        unsigned running = 0, width = 1;
         std::list<boost::asio::steady_timer> waiting = {};
     };
 
