@@ -213,6 +213,9 @@ private:
                 return {.act = Verdict::Act::void_fence};
             return {.act = Verdict::Act::retry, .attempt_over = AttemptState::given_up};
         }
+        // One that was accepted is in the next poll, or the poll raises the question.
+        if (!e_.batch.seen && e_.attempt == AttemptState::accepted && e_.batch.missing_looks == 0)
+            return {};
         if (!e_.batch.seen) {
             auto verdict = wait(seconds(10));
             verdict.look_up = true;

@@ -261,6 +261,9 @@ asio::awaitable<void> Engine::housekeeping() {
             }
         }
         co_await save_unsaved();
+        std::erase_if(bursts_, [&](const auto& burst) {
+            return now - burst.second > std::chrono::seconds(10);
+        });
         const bool due = batch_health_.asked == false || limits_.queues.empty();
         if (due)
             ready_wakeup_.notify();

@@ -47,7 +47,7 @@ struct EngineSettings {
     std::chrono::milliseconds look_up_interval{10'000};  // of what was not found
     std::chrono::milliseconds coalesce_window{100};      // equal jobs within it share an array
     bool coalesce = true;
-    unsigned submit_width = 8;               // submissions at a time
+    unsigned submit_width = 8;               // commands at a time; as many more are prepared
     unsigned commands_per_minute_max = 600;  // polls, look-ups and cancels; not submissions
     std::chrono::seconds upload_timeout{3600};
     std::chrono::seconds retry_delay{10};  // after a failed attempt; doubles up to 5 minutes
@@ -156,7 +156,8 @@ private:
         std::multimap<SteadyTime, JobSeq>::iterator recheck = {};
         bool has_recheck = false;
         bool evaluating = false;
-        bool submitting_now = false;  // a submission works on it; its outcome is not in yet
+        bool submitting_now = false;    // a submission works on it; its outcome is not in yet
+        bool marked_meanwhile = false;  // there was news while the submission worked on it
         bool in_ready = false;
         // Other attempts of this job that the batch system still shows, and whether they wait.
         std::map<std::pair<std::string, std::optional<unsigned>>, bool> losers = {};
@@ -184,8 +185,12 @@ private:
     void make_ready(Job& job);
     boost::asio::awaitable<void> submitter();
     Group next_group();
+    std::chrono::milliseconds window_of(std::uint64_t directives) const;
     boost::asio::awaitable<void> submit_group(Group group);
-    boost::asio::awaitable<Group> prepare(Group group, std::string& tag, bool array);
+    boost::asio::awaitable<Group> prepare(Group group, std::string& tag, bool array,
+                                          std::shared_ptr<const Request>& request);
+    std::vector<StoredRequest> keep_made(Changes& changes, std::vector<StoredRequest> wanted,
+                                         const std::vector<Result<void>>& made);
     boost::asio::awaitable<std::vector<Result<void>>> make_sessions(
         const std::vector<StoredRequest>& wanted, std::string tag, bool array);
     SessionInput session_input(const JobRow& row, const StoredRequest& stored) const;
@@ -277,6 +282,7 @@ private:
     std::multimap<SteadyTime, JobSeq> rechecks_;
     std::map<std::uint64_t, std::deque<JobSeq>> ready_;  // by directives
     std::deque<std::uint64_t> ready_order_;              // round robin over ready_
+    std::map<std::uint64_t, SteadyTime> bursts_;         // when a large group was sent
     std::set<JobSeq> dirty_;
     std::set<JobSeq> unsaved_;
     std::set<std::string> to_look_up_;

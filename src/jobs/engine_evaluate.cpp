@@ -62,8 +62,10 @@ asio::awaitable<void> Engine::evaluate(std::vector<JobSeq> seqs) {
         if (found == nullptr || is_final(found->row.status.state))
             continue;
         const bool cancel = found->row.status.cancel != CancelBy::nobody;
-        if (found->submitting_now && !(cancel && !found->row.status.tag.empty()))
-            continue;  // its submission marks it again when it ends
+        if (found->submitting_now && !(cancel && !found->row.status.tag.empty())) {
+            found->marked_meanwhile = true;  // its submission marks it again when it ends
+            continue;
+        }
         // A batch job of an attempt that was given up may still come, or is there.
         const bool late = found->row.status.attempts > 0 && (cancel || !found->losers.empty());
         if (found->row.status.tag.empty() && !late) {

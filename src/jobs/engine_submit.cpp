@@ -20,7 +20,14 @@ std::string task_id(const std::string& batch_id, std::optional<unsigned> index) 
     return index && !batch_id.empty() ? batch_id + "_" + std::to_string(*index) : batch_id;
 }
 
+constexpr std::size_t burst_size = 16;  // jobs of one group that make it a burst
+constexpr auto burst_time = std::chrono::seconds(2);
+constexpr int burst_factor = 4;
 constexpr std::size_t sessions_at_once = 250;  // made in one go by one thread
+
+// Submissions in hand for each command that may run: while some commands run, other submissions
+// are prepared and their outcomes written.
+constexpr unsigned in_hand = 2;
 
 struct Preparation {
     std::string account;
@@ -62,16 +69,25 @@ void Engine::make_ready(Job& job) {
     ready_wakeup_.notify();
 }
 
+// How long the first of a group waits for others. While equal jobs come in masses it is longer,
+// so that a burst of single posts makes few arrays.
+std::chrono::milliseconds Engine::window_of(std::uint64_t directives) const {
+    if (!settings_.coalesce)
+        return std::chrono::milliseconds(0);
+    const auto last = bursts_.find(directives);
+    const bool burst = last != bursts_.end() && parts_.clock.steady() - last->second < burst_time;
+    return burst ? burst_factor * settings_.coalesce_window : settings_.coalesce_window;
+}
+
 // The next jobs that may travel together; empty when there is nothing to do yet.
 Engine::Group Engine::next_group() {
     const auto now = parts_.clock.steady();
-    const auto window =
-        settings_.coalesce ? settings_.coalesce_window : std::chrono::milliseconds(0);
     const std::size_t most = settings_.coalesce ? std::max(1U, limits_.array_size_max) : 1;
     for (std::size_t turns = ready_order_.size(); turns > 0; --turns) {
         const auto key = ready_order_.front();
         ready_order_.pop_front();
         auto& waiting = ready_[key];
+        const auto window = window_of(key);
         Group group;
         bool early = false;
         while (!waiting.empty() && group.size() < most) {
@@ -95,6 +111,8 @@ Engine::Group Engine::next_group() {
             ready_.erase(key);
         else
             ready_order_.push_back(key);
+        if (group.size() >= burst_size)
+            bursts_[key] = now;
         if (!group.empty())
             return group;
         if (early)
@@ -107,7 +125,7 @@ asio::awaitable<void> Engine::submitter() {
     for (;;) {
         const bool paused = !unsaved_.empty() || limits_.queues.empty() ||
                             parts_.clock.steady() < submit_pause_until_;
-        if (paused || submissions_ >= settings_.submit_width || ready_order_.empty()) {
+        if (paused || submissions_ >= in_hand * settings_.submit_width || ready_order_.empty()) {
             co_await ready_wakeup_.wait(std::chrono::seconds(1));
             continue;
         }
@@ -127,14 +145,12 @@ asio::awaitable<void> Engine::submit_group(Group group) {
     auto tag = make_tag();
     const bool array = group.size() > 1;
     const auto all = group;
-    group = co_await prepare(std::move(group), tag, array);
+    std::shared_ptr<const Request> request;
+    group = co_await prepare(std::move(group), tag, array, request);
     if (!group.empty()) {
-        auto requests = co_await parts_.store.requests(Group(1, group.front()));
-        Result<void> intended = Error{ErrorKind::unavailable, "the request cannot be read"};
-        if (requests && !requests->empty())
-            intended = co_await record_intent(group, tag, array);
+        const auto intended = co_await record_intent(group, tag, array);
         if (intended) {
-            auto intent = make_intent(group, tag, array, requests->front().request);
+            auto intent = make_intent(group, tag, array, request);
             kill_point("submit_before");
             auto outcome = co_await parts_.batch.submit(std::move(intent));
             kill_point("submit_after");
@@ -154,7 +170,10 @@ asio::awaitable<void> Engine::submit_group(Group group) {
     for (const auto seq : all) {
         if (auto* found = job(seq)) {
             found->submitting_now = false;
-            mark_dirty(seq);
+            // One that waits in the queue has nothing to be looked at before there is news.
+            if (found->row.status.state != State::queued || found->marked_meanwhile)
+                mark_dirty(seq);
+            found->marked_meanwhile = false;
         }
     }
     --submissions_;
@@ -163,7 +182,9 @@ asio::awaitable<void> Engine::submit_group(Group group) {
 
 // Makes the session directories; the result is the jobs that have one. A directory knows its place
 // in the array, so when one cannot be made the others are written again, for another `tag`.
-asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string& tag, bool array) {
+// `request` becomes one of theirs: what the batch system sees of them is equal.
+asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string& tag, bool array,
+                                               std::shared_ptr<const Request>& request) {
     auto requests = co_await parts_.store.requests(group);
     Group prepared;
     Changes changes;
@@ -179,17 +200,10 @@ asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string& tag, bo
         std::erase_if(wanted, [&](const auto& stored) { return job(stored.seq) == nullptr; });
         const auto made = co_await make_sessions(wanted, tag, array);
         kill_point("session_made");
-        std::vector<StoredRequest> kept;
-        for (std::size_t i = 0; i < wanted.size(); ++i) {
-            auto* found = job(wanted[i].seq);
-            if (found != nullptr && made[i])
-                kept.push_back(std::move(wanted[i]));
-            else if (found != nullptr)
-                preparation_failed(changes, *found, made[i].error());
-        }
-        failed = failed || kept.size() < wanted.size();
-        again = array && kept.size() < wanted.size() && !kept.empty();
-        wanted = std::move(kept);
+        const auto all = wanted.size();
+        wanted = keep_made(changes, std::move(wanted), made);
+        failed = failed || wanted.size() < all;
+        again = array && wanted.size() < all && !wanted.empty();
         if (again)
             tag = make_tag();
     }
@@ -200,12 +214,27 @@ asio::awaitable<Engine::Group> Engine::prepare(Group group, std::string& tag, bo
         const bool unwanted = !array && (status.cancel != CancelBy::nobody || status.hold);
         if (!unwanted)
             prepared.push_back(stored.seq);
+        request = stored.request;
     }
     if (!failed)
         files_problem_.clear();
     if (!changes.statuses.empty())
         static_cast<void>(co_await commit(std::move(changes)));
     co_return prepared;
+}
+
+// Those of `wanted` whose directories could be made.
+std::vector<StoredRequest> Engine::keep_made(Changes& changes, std::vector<StoredRequest> wanted,
+                                             const std::vector<Result<void>>& made) {
+    std::vector<StoredRequest> kept;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        auto* found = job(wanted[i].seq);
+        if (found != nullptr && made[i])
+            kept.push_back(std::move(wanted[i]));
+        else if (found != nullptr)
+            preparation_failed(changes, *found, made[i].error());
+    }
+    return kept;
 }
 
 // Side by side, and then the manifest; one result for each of `wanted`.
@@ -354,6 +383,7 @@ asio::awaitable<void> Engine::record_outcome(std::string tag, SubmitOutcome outc
     } else {
         if (made->row.state == AttemptState::intent)
             made->row.state = AttemptState::unknown;
+        made->started = parts_.clock.steady();  // the command may have waited for its turn
         changes.attempts.push_back(made->row);
         log::warning("submit_outcome_unknown", {{"attempt", tag}, {"error", outcome.message}});
     }

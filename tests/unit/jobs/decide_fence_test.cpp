@@ -99,7 +99,7 @@ TEST(Decide, AnAttemptIsGivenUpAfterThreeLooksAndTheWindowOnly) {
         if (c.act == Act::retry) {
             EXPECT_EQ(verdict.attempt_over, AttemptState::given_up);
         } else {
-            EXPECT_TRUE(verdict.look_up) << "absence is a question";
+            EXPECT_EQ(verdict.look_up, c.looks > 0) << "absence is a question";
         }
     }
 }
@@ -120,11 +120,21 @@ TEST(Decide, TheLastGivenUpAttemptIsVoidedFirst) {
     EXPECT_TRUE(verdict.cancel_batch) << "a late batch job must go";
 }
 
-TEST(Decide, AnAttemptThatNobodyHasSeenIsLookedUp) {
+TEST(Decide, AnAttemptWithAnUnknownOutcomeIsLookedUp) {
+    for (const auto state : {AttemptState::intent, AttemptState::unknown}) {
+        Evident evidence;
+        evidence.attempt = state;
+        const auto verdict = evidence.verdict();
+        EXPECT_EQ(verdict.act, Act::wait);
+        EXPECT_TRUE(verdict.look_up);
+        EXPECT_GT(verdict.recheck, 0ms);
+    }
+}
+
+TEST(Decide, AnAcceptedAttemptThatNobodyHasSeenYetWaitsForThePoll) {
     const auto verdict = Evident().verdict();
     EXPECT_EQ(verdict.act, Act::wait);
-    EXPECT_TRUE(verdict.look_up);
-    EXPECT_GT(verdict.recheck, 0ms);
+    EXPECT_FALSE(verdict.look_up);
 }
 
 TEST(Decide, TheQueuesWordIsTheStateWhileTheFenceIsFree) {
