@@ -144,6 +144,10 @@ void HealthApi::refresh_gauges() {
     for (const auto& [key, count] : parts_.engine.counts())
         metrics.set("berth_jobs", {{"state", key.first}, {"queue", key.second}},
                     static_cast<double>(count));
+    const auto commits = parts_.store.health().commits;
+    metrics.add("berth_store_transactions_total", {},
+                static_cast<double>(commits - transactions_told_));
+    transactions_told_ = commits;
     metrics.set("berth_orphans", {}, static_cast<double>(parts_.engine.orphans().size()));
     metrics.clear("berth_dependency_up");
     for (const auto& dependency : dependencies())

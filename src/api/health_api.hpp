@@ -66,6 +66,7 @@ private:
     WallTime started_;
     bool serving_ = false;
     bool draining_ = false;
+    std::uint64_t transactions_told_ = 0;  // of the store, as far as the metrics have them
 };
 
 }  // namespace berth::api

@@ -120,7 +120,7 @@ public:
     struct Health {
         bool ok = true;            // false: the last write failed
         std::string message = {};  // why; with ok: why new jobs are refused
-        std::uint64_t commits = 0;
+        std::uint64_t commits = 0;  // transactions, each with one fsync
         double last_commit_s = 0;
     };
     virtual Health health() const = 0;

@@ -2,6 +2,7 @@
 # A real Slurm on the loopback interface for tests: no systemd, nothing of the machine's own Slurm or munge is touched.
 #
 #   slurm.sh start DIR [--nodes N] [--cpus C] [--port BASE] [--dbd] [--gpus] [--rest] [--min-job-age S] [--scheduler PARAMETERS] [--cgroups]
+#                      [--max-array-size N] [--max-job-count N]
 #   slurm.sh stop DIR [--purge]
 #
 # start prints SLURM_CONF=DIR/etc/slurm.conf as its last line. Everything lies under DIR, whose path must be short (unix sockets).
@@ -96,8 +97,8 @@ SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=5$SCHEDULER
 PriorityType=priority/basic
 ReturnToService=2
-MaxJobCount=100000
-MaxArraySize=10001
+MaxJobCount=$MAX_JOB_COUNT
+MaxArraySize=$MAX_ARRAY_SIZE
 MinJobAge=$MIN_JOB_AGE
 KillWait=5
 InactiveLimit=0
@@ -226,13 +227,15 @@ start_rest() {
 nodes_up() { sinfo -h -N -p grid -t idle,mix,alloc -o %N 2>/dev/null | sort -u | wc -l; }
 
 start() {
-  NODES=2 CPUS=32 PORT= DBD=0 GPUS=0 REST=0 CGROUPS=0 MIN_JOB_AGE=300 SCHEDULER=
+  NODES=2 CPUS=32 PORT= DBD=0 GPUS=0 REST=0 CGROUPS=0 MIN_JOB_AGE=300 SCHEDULER= MAX_ARRAY_SIZE=10001 MAX_JOB_COUNT=100000
   while [ $# -gt 0 ]; do
     case $1 in
       --nodes) NODES=$2; shift 2;;
       --cpus) CPUS=$2; shift 2;;
       --port) PORT=$2; shift 2;;
       --min-job-age) MIN_JOB_AGE=$2; shift 2;;
+      --max-array-size) MAX_ARRAY_SIZE=$2; shift 2;;
+      --max-job-count) MAX_JOB_COUNT=$2; shift 2;;
       --scheduler) SCHEDULER=,$2; shift 2;;
       --dbd) DBD=1; shift;;
       --gpus) GPUS=1; shift;;
