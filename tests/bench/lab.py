@@ -44,7 +44,10 @@ class Lab:
         self.programs = Programs(self.path("bin"))
         self.issuer = Issuer(self.programs.berthctl, self.path("issuer"))
         account.own(self.issuer.directory)
-        self.slurms, self.daemons = [], []
+        self.slurms, self.daemons, self.sessions = [], [], None
+        if os.environ.get("BERTH_BENCH_ROOT"):  # another file system for the session roots
+            self.sessions = tempfile.mkdtemp(prefix="berth-bench-", dir=os.environ["BERTH_BENCH_ROOT"])
+            account.own(self.sessions)
         return self
 
     def __exit__(self, *_):
@@ -56,6 +59,8 @@ class Lab:
             slurm.stop()
         if not os.environ.get("BERTH_BENCH_KEEP"):
             shutil.rmtree(self.directory, ignore_errors=True)
+            if self.sessions:
+                shutil.rmtree(self.sessions, ignore_errors=True)
 
     def path(self, *names):
         return os.path.join(self.directory, *names)
@@ -71,7 +76,10 @@ class Lab:
         os.makedirs(directory)
         settings = {"jobs": {"poll_interval": "60s", "lookup_window": "300s", "jobs_max_total": 2000000,
                              "jobs_max_per_identity": 2000000, **(jobs or {})}, **tables}
+        if self.sessions:
+            settings["jobs"]["session_root"] = os.path.join(self.sessions, os.path.basename(directory))
         berth = BenchBerth(self.programs, directory, NoContract(), self.issuer, slurm, settings)
+        berth.root = berth.settings["jobs"]["session_root"]
         self.daemons.append(berth)
         return berth.start() if start else berth
 

@@ -140,10 +140,12 @@ void print(Tally& tally, Clock::time_point first) {
     auto& times = tally.milliseconds;
     std::ranges::sort(times);
     const auto at = [&](double part) {
-        return times.empty() ? 0.0 : times[static_cast<std::size_t>(part * double(times.size() - 1))];
+        return times.empty() ? 0.0
+                             : times[static_cast<std::size_t>(part * double(times.size() - 1))];
     };
-    std::printf("{\"posts\": %zu, \"first\": %.6f, \"last\": %.6f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, ", times.size(),
-                seconds(first), seconds(tally.last), at(0.5), at(0.99));
+    std::printf(
+        "{\"posts\": %zu, \"first\": %.6f, \"last\": %.6f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, ",
+        times.size(), seconds(first), seconds(tally.last), at(0.5), at(0.99));
     std::printf("\"max_ms\": %.3f, \"statuses\": {", at(1));
     const char* comma = "";
     for (const auto& [status, count] : tally.statuses) {
