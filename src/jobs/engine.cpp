@@ -30,7 +30,8 @@ Async<void> Engine::start() {
     auto rows = co_await parts_.store.active_jobs();
     if (!rows)
         co_return std::move(rows.error()).within("load jobs");
-    auto attempts = co_await parts_.store.live_attempts(parts_.clock.wall() - attempts_kept);
+    auto attempts =
+        co_await parts_.store.live_attempts(parts_.clock.wall() - settings_.keep_attempts);
     if (!attempts)
         co_return std::move(attempts.error()).within("load attempts");
     auto last = co_await parts_.store.last_event();

@@ -36,10 +36,6 @@
 
 namespace berth::jobs {
 
-// How long given-up and voided attempts stay known: a batch job that shows up with one is
-// cancelled.
-inline constexpr auto attempts_kept = std::chrono::hours(24 * 30);
-
 struct EngineSettings {
     std::chrono::seconds poll_interval{60};
     std::chrono::seconds poll_interval_max{300};
@@ -57,6 +53,9 @@ struct EngineSettings {
     std::chrono::hours keep_jobs{24 * 30};
     std::chrono::hours keep_files{24 * 7};
     std::chrono::hours keep_keys{24 * 14};
+    // Of given-up and voided attempts: a batch job that shows up with one is cancelled.
+    std::chrono::hours keep_attempts{24 * 30};
+    std::chrono::seconds retention_interval{600};
 };
 
 class Engine {

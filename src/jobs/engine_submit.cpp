@@ -262,7 +262,8 @@ asio::awaitable<std::vector<Result<void>>> Engine::make_sessions(
     std::vector<Result<void>> made;
     for (const auto& part : made_parts)
         made.insert(made.end(), part.begin(), part.end());
-    if (!array || !std::ranges::all_of(made, [](const auto& one) { return one.has_value(); }))
+    if (!array || ids.empty() ||
+        !std::ranges::all_of(made, [](const auto& one) { return one.has_value(); }))
         co_return made;
     const auto written =
         co_await offload(parts_.disk, make_manifest, &parts_.files, account, tag, ids);

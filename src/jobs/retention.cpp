@@ -13,9 +13,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t batch_max = 500;  // jobs in one turn
-constexpr auto interval = std::chrono::minutes(10);
 // Soon, for daemons that are restarted often; not at once, for clocks that are set after a boot.
-constexpr auto first_wait = std::chrono::minutes(1);
+constexpr std::chrono::seconds first_wait{60};
 
 struct Removal {
     std::string account, job_id;
@@ -33,7 +32,7 @@ void remove_sessions(SessionFiles* files, std::vector<Removal> sessions) {
 }  // namespace
 
 asio::awaitable<void> Engine::retention() {
-    co_await sleep_for(first_wait);
+    co_await sleep_for(std::min(first_wait, settings_.retention_interval));
     for (;;) {
         for (const bool files_only : {true, false}) {
             for (;;) {
@@ -43,11 +42,12 @@ asio::awaitable<void> Engine::retention() {
             }
         }
         const auto now = parts_.clock.wall();
-        forget_old_attempts(now - attempts_kept);
-        auto swept = co_await parts_.store.sweep(now - settings_.keep_keys, now - attempts_kept);
+        forget_old_attempts(now - settings_.keep_attempts);
+        auto swept =
+            co_await parts_.store.sweep(now - settings_.keep_keys, now - settings_.keep_attempts);
         if (!swept)
             log::warning("sweep_failed", {{"error", swept.error().message}});
-        co_await sleep_for(interval);
+        co_await sleep_for(settings_.retention_interval);
     }
 }
 

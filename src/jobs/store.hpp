@@ -118,8 +118,8 @@ public:
     virtual Async<void> backup(std::string path) = 0;
 
     struct Health {
-        bool ok = true;            // false: the last write failed
-        std::string message = {};  // why; with ok: why new jobs are refused
+        bool ok = true;             // false: the last write failed
+        std::string message = {};   // why; with ok: why new jobs are refused
         std::uint64_t commits = 0;  // transactions, each with one fsync
         double last_commit_s = 0;
     };

@@ -245,9 +245,10 @@ Result<void> OwnFiles::make(const std::string&, const jobs::SessionInput& input)
         if (auto kept = keep_script(root->get(), input); !kept)
             return kept;
     const auto write = [&](const std::string& name, const std::string& content) {
-        // An attempt was made before: its start may read the file right now.
-        return input.fresh ? write_unseen(root->get(), path + name, content)
-                           : write_file(root->get(), path + name, content, 0600);
+        // In a directory that was there a start may read the file right now, and a crash must leave
+        // the attempts that the launch file names.
+        return first ? write_unseen(root->get(), path + name, content)
+                     : write_file(root->get(), path + name, content, 0600);
     };
     if (auto written = write("/secret", input.secret); !written)
         return written;

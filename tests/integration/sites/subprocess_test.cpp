@@ -13,8 +13,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 #include <iterator>
+#include <thread>
 
 namespace berth::net {
 namespace {
