@@ -3,8 +3,8 @@
 import json
 import os
 import re
-import resource
 import shutil
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -36,9 +36,6 @@ class Lab:
     """`with Lab() as lab`: everything that is started is stopped, and its files are removed."""
 
     def __enter__(self):
-        # 5,000 sessions and more are open files of nobody, but a load of 1,000 connections is.
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 65536)), hard))
         self.directory = tempfile.mkdtemp(prefix="berth-bench-")
         os.chmod(self.directory, 0o755)
         self.programs = Programs(self.path("bin"))
@@ -91,11 +88,11 @@ class BenchSlurm(Slurm):
 
     def pause(self):
         """The controller stands still: submissions wait for it."""
-        os.kill(self._controller(), 19)
+        os.kill(self._controller(), signal.SIGSTOP)
 
     def resume(self):
         try:
-            os.kill(self._controller(), 18)
+            os.kill(self._controller(), signal.SIGCONT)
         except (OSError, ValueError):
             pass
 

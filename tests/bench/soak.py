@@ -1,4 +1,4 @@
-"""A day at 10 jobs/s in a few minutes: does memory grow, do descriptors leak, does the store stay within its retention?"""
+"""A day at 10 jobs/s in half an hour: does memory grow, do descriptors leak, does the store stay within its retention?"""
 
 import json
 import os
