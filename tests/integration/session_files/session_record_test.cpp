@@ -35,7 +35,6 @@ protected:
         request.queue = "grid";
         request.resources.slots = 8;
         SessionInput made{.job_id = id_,
-                          .script = request.script,
                           .script_hash = "abc",
                           .launch = "echo launched\n",
                           .secret = "s3cret",
@@ -54,6 +53,7 @@ protected:
         job.created = from_ms(1'800'000'000'123);
         job.status.attempts = 2;
         made.record.request = std::make_shared<const jobs::Request>(std::move(request));
+        made.script = made.record.request->script;
         made.record.script_hash = made.script_hash;
         made.attempt = {.tag = tag, .index = index};
         return made;
