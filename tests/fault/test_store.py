@@ -207,7 +207,7 @@ def test_a_restored_backup_knows_its_jobs_and_lists_the_later_ones_as_orphans(sc
     time.sleep(3)
     states = [site.slurm.tasks(name)[0]["state"] for name in ("late", "waiting")]
     assert states == ["RUNNING", "PENDING"], "an orphan is never cancelled by itself"
-    site.berth.berthctl("orphans", "--cancel", tags[waiting])
+    site.berth.berthctl("orphans", "cancel", tags[waiting])
     site.slurm.wait_for_end(site.slurm.tasks("waiting")[0], "CANCELLED")
     waiting_run.assert_never()
     for run in (old_run, late_run):

@@ -14,7 +14,7 @@ def start_site(directory, parts, jobs=None, settings=None, prepare=None):
     """`parts`: programs, contract and issuer; `prepare(berth)` changes the daemon before its start."""
     os.chmod(directory, 0o755)
     slurm = ScriptedSlurm(os.path.join(directory, "slurm"))
-    tables = {"jobs": {**JOBS, **(jobs or {})}, "batch.slurm": dict(slurm.settings, submit_timeout="4s")}
+    tables = {"jobs": {**JOBS, **(jobs or {})}}
     for table, keys in (settings or {}).items():
         tables.setdefault(table, {}).update(keys)
     programs, contract, issuer = parts

@@ -50,7 +50,10 @@ class ScriptedSlurm:
         account.own(directory)
         os.chmod(directory, 0o755)
         self.conf = os.path.join(directory, "slurm.conf")
-        self.settings = {"bin": self.bin, "environment": {"SCRIPTED_SLURM": self.home}}
+
+    def settings(self):
+        """The table batch.slurm; sbatch may take 4 s."""
+        return {"bin": self.bin, "environment": {"SCRIPTED_SLURM": self.home}, "submit_timeout": "4s"}
 
     @contextlib.contextmanager
     def state(self):
