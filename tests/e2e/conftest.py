@@ -38,7 +38,9 @@ def plugins(config):
 def pytest_generate_tests(metafunc):
     if "plugin" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("slurm_only")
-        names = [name for name in plugins(metafunc.config) if name != "local" or not only]
+        # A file of tests may name the plugins that it is for.
+        wanted = getattr(metafunc.module, "PLUGINS", plugins(metafunc.config))
+        names = [name for name in plugins(metafunc.config) if name in wanted and (name != "local" or not only)]
         metafunc.parametrize("plugin", names, scope="session")
 
 

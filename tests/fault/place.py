@@ -29,6 +29,7 @@ class Place:
         self.posts = []  # (request, key, ids)
         self.starts_of = {}  # job id -> how often its payload must have started
         self.forgotten = set()
+        self.keys_lost = set()  # jobs that a restored store has taken up again
         self.token = berth.token()
         self.client = berth.client_with(self.token)
         self.insistent = Insistent(self.client)
@@ -115,7 +116,7 @@ class Place:
         known = {job_id for _, _, ids in self.posts for job_id in ids}
         assert {job["id"] for job in self.client.all_jobs()} == known - self.forgotten
         for request, key, ids in self.posts:
-            if not self.forgotten.intersection(ids):
+            if not (self.forgotten | self.keys_lost).intersection(ids):
                 assert self.insistent.submit(request, key) == ids
         assert set(self.starts_of) == known
         expected = {job_id: count for job_id, count in self.starts_of.items() if count}

@@ -1,10 +1,12 @@
 """Which scenario reaches which step. A scenario calls arm(), goes on through the daemon's death, and knows the end."""
 
 import contextlib
+import json
 import os
 
 from dying import PASSING
 from late import REQUEST, LateSubmission
+from support import account
 from support.waiting import wait_until
 
 
@@ -168,11 +170,39 @@ def rejected(place):
     assert job["reason"] == "rejected" and "feature" in job["detail"], job
 
 
+def orphans(place):
+    """The store is an old backup, and the operator adopts what it does not know."""
+    berth = place.berth
+    backup = os.path.join(berth.directory, "backup.db")
+    berth.berthctl("backup", backup)
+    job_id, let_end = place.running()
+    place.keys_lost.add(job_id)
+    berth.stop()
+    store = berth.settings["store"]["path"]
+    for end in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(store + end)
+    os.replace(backup, store)
+    account.own(berth.directory)
+    berth.start()
+    wait_until(lambda: job_id in berth.berthctl("orphans", "sessions").stdout, 60, "the orphan")
+    tag = wait_until(lambda: [one["tag"] for one in json.loads(berth.berthctl("--json", "orphans").stdout)["orphans"]],
+                     60, "the tag")[0]
+    place.arm()
+    berth.berthctl("orphans", "adopt", tag, check=False)
+    wait_until(place.died.is_set, 60, "the daemon to die")
+    berth.berthctl("orphans", "adopt", tag, check=False)  # it may be adopted already
+    let_end()
+    place.all_end_done()
+
+
 # Step -> (what is ordered beyond its name, scenario): "@WORD" a program, ":N" the Nth pass.
 SCENARIOS = {
     "accept_before": [("", submit)],
     "accept_after": [("", submit), (":2", submit)],
     "adopt": [("", adopt)],
+    "adopt_after": [("", orphans)],
+    "adopt_before": [("", orphans)],
     "cancel_after": [("", cancel_queued), ("", cancel_running)],
     "cancel_before": [("", cancel_queued)],
     "cancel_sent": [("", cancel_queued), ("", cancel_running)],

@@ -15,6 +15,9 @@ KILLS = int(os.environ.get("BERTH_CHAOS_KILLS", "12"))
 JOBS = int(os.environ.get("BERTH_CHAOS_JOBS", "150"))
 
 
+PLUGINS = ["slurm"]
+
+
 def test_nothing_is_lost_or_started_twice_however_often_the_daemon_is_killed(base, contract, issuer, slurm, capsys):
     seed = os.environ.get("BERTH_CHAOS_SEED", secrets.token_hex(4))
     programs = Programs(os.path.join(base, "chaos-bin"), PROGRAM)

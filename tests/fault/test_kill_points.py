@@ -11,6 +11,7 @@ from place import make_place
 from scenarios import SCENARIOS
 from support.berth import Programs
 
+PLUGINS = ["slurm"]
 AT_A_TIME = 6  # kills: each of them mostly waits
 
 
