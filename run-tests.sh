@@ -11,7 +11,7 @@ usage: ./run-tests.sh [--quick] [--no-install] [--only STEP]
 
 The steps, in this order:
   install    the Debian packages that are missing
-  release    GCC release build; unit, integration, contract, end-to-end and fault tests and lints
+  release    GCC release build; unit, integration, contract, end-to-end and fault tests, lints, short benchmarks
   asan       GCC build with AddressSanitizer and UBSan; unit and integration tests
   clang      all libraries compile with clang 14, warnings are errors
   fuzz       libFuzzer targets for 30 s each with the kept corpus; line coverage of each parser
@@ -149,9 +149,9 @@ test_build() { # test_build FOLDER CTEST_ARGUMENTS...
 
 step_release() {
     build release || return
-    test_build build/release -LE 'contract|e2e|fault' -j "$jobs"
-    # These start daemons and a Slurm, and time-outs are part of them: one at a time.
-    test_build build/release -L 'contract|e2e|fault' -j 1
+    test_build build/release -LE 'contract|e2e|fault|bench-smoke' -j "$jobs"
+    # These start daemons and a Slurm of their own and mostly wait: two at a time are as sound as one.
+    test_build build/release -L 'contract|e2e|fault|bench-smoke' -j 2
 }
 
 # The names of a build's tests are those of their targets.
