@@ -157,8 +157,12 @@ void Engine::set_status(Changes& changes, Job& job, Status next) {
         return;
     }
     const bool event = from != next.state || status.reason != next.reason;
-    next.observed = parts_.clock.wall();
-    next.updated = event ? next.observed : status.updated;
+    const auto now = parts_.clock.wall();
+    // A job that is only judged anew is not known any better than the batch system's last answer.
+    const bool told_before =
+        !event && (next.source == Source::queue || next.source == Source::history);
+    next.observed = told_before ? status.observed : now;
+    next.updated = event ? now : status.updated;
     if (!event && next.batch_id == status.batch_id && next.tag == status.tag &&
         next.cancel == status.cancel && next.hold == status.hold &&
         next.session_made == status.session_made && next.detail == status.detail &&

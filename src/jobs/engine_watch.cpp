@@ -332,8 +332,12 @@ asio::awaitable<void> Engine::event_reader() {
         } else {
             for (const auto& event : *events) {
                 const auto* made = attempt(event.tag);
-                if (made != nullptr && event.index < made->row.jobs.size())
-                    mark_dirty(made->row.jobs[event.index]);
+                if (made == nullptr || event.index >= made->row.jobs.size())
+                    continue;
+                mark_dirty(made->row.jobs[event.index]);
+                auto* found = job(made->row.jobs[event.index]);
+                if (found != nullptr && event.kind != "ended")
+                    found->row.status.observed = parts_.clock.wall();
             }
         }
         co_await sleep_for(std::chrono::seconds(1));

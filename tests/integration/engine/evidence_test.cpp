@@ -90,6 +90,21 @@ TEST_F(RunningJob, ThatWasPutBackBeforeItsStartWaitsAgainAndMayStart) {
     EXPECT_EQ(batch_.submitted.size(), 1U);
 }
 
+TEST_F(RunningJob, GrowsOldWhileThePollFailsUnlessItIsHeardOf) {
+    run_one();
+    batch_.down = true;
+    const auto polls = batch_.polls;
+    ASSERT_TRUE(until([&] { return batch_.polls > polls + 2; }));
+    const auto observed = [&] { return engine_->find(row(id_).seq)->status.observed; };
+    const auto before = observed();
+    clock_.advance(std::chrono::minutes(5));
+    tell(tag_, "ended");  // nothing but a reason to judge it anew: there is no marker
+    EXPECT_TRUE(stays(id_, State::running));
+    EXPECT_EQ(observed(), before);
+    tell(tag_, "alive");
+    EXPECT_TRUE(until([&] { return observed() > before; }));
+}
+
 TEST_F(RunningJob, KeepsItsStateWhileThePollFails) {
     run_one();
     batch_.down = true;
