@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "http/authority.hpp"
 #include "http/characters.hpp"
+#include "http/field_line.hpp"
 
 #include <algorithm>
 
@@ -197,23 +198,14 @@ Refusal HeadReader::path_and_query(std::string_view text) {
 }
 
 Refusal HeadReader::field(std::string_view line) {
-    if (line[0] == ' ' || line[0] == '\t')
-        return refuse("a field is folded");  // RFC 9112 section 5.2
     if (result_.head.headers.all().size() >= settings_.fields_max)
         return refuse("there are too many fields", 431);
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
-        return refuse("a field name is ill-formed");
-    const auto name = line.substr(0, colon);
-    auto value = line.substr(colon + 1);
-    // Only SP and HTAB are trimmed: not \x85, \xa0 or vertical tabs.
-    value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
-    value = value.substr(0, value.find_last_not_of(" \t") + 1);
-    if (!all_of(value, value_bytes))
-        return refuse("a field value has control bytes");
-    if (auto refusal = known_field(name, value))
+    const auto read = read_field_line(line);
+    if (read.refusal != nullptr)
+        return refuse(read.refusal);
+    if (auto refusal = known_field(read.name, read.value))
         return refusal;
-    result_.head.headers.add(std::string(name), std::string(value));
+    result_.head.headers.add(std::string(read.name), std::string(read.value));
     return {};
 }
 
@@ -243,10 +235,8 @@ Refusal HeadReader::known_field(std::string_view name, std::string_view value) {
 }
 
 Refusal HeadReader::content_length(std::string_view value) {
-    // One field with plain digits. A leading zero is refused with the rest of what two parsers
-    // might read in two ways; 18 digits keep clear of every overflow.
-    const auto length = to_number<std::uint64_t>(value);
-    if (has_length_ || !length || value.size() > 18 || (value.size() > 1 && value[0] == '0'))
+    const auto length = read_content_length(value);
+    if (has_length_ || !length)
         return refuse("Content-Length is not exactly one plain number");
     has_length_ = true;
     result_.head.content_length = *length;
