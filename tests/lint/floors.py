@@ -27,7 +27,7 @@ LIBRARIES = {
     'openssl/': ('net', 'auth', 'cache', 'base/asio.cpp'),
     'curl/': ('net',),
     'sqlite3': ('store', 'cache'),
-    'zlib.h': ('cache',),
+    'zlib.h': ('cache', 'store/object_files.cpp'),
     'spdlog/': ('base/log.cpp',),
     'fmt/': ('base/log.cpp',),
     'toml++/': ('config',),
