@@ -174,6 +174,14 @@ std::string format_date(std::int64_t unix_seconds) {
     return std::string(text, static_cast<std::size_t>(length));
 }
 
+std::optional<std::string_view> text_body(const Response& response) {
+    if (const auto* own = std::get_if<std::string>(&response.body))
+        return *own;
+    if (const auto* shared = std::get_if<std::shared_ptr<const std::string>>(&response.body))
+        return std::string_view(**shared);
+    return std::nullopt;
+}
+
 std::string_view reason_phrase(int status) {
     switch (status) {
             // clang-format off

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,16 +63,21 @@ struct FileBody {
 };
 
 // A body made while it is sent (server-sent events). net::Server asks for the next piece when the
-// last one is on its way. The interface of the source is in net/server.hpp, because it waits.
+// last one is on its way. The interface is in http/stream.hpp, because it waits.
 class Stream;
 
 struct Response {
     int status = 200;
     Headers headers = {};
-    std::variant<std::string, FileBody, std::shared_ptr<Stream>> body = std::string();
+    // The shared text is for bodies that many clients get.
+    std::variant<std::string, FileBody, std::shared_ptr<Stream>, std::shared_ptr<const std::string>>
+        body = std::string();
     // After this response the connection closes (set by the server on framing errors).
     bool close = false;
 };
+
+// The body when it is a text, shared or not; else nothing.
+std::optional<std::string_view> text_body(const Response& response);
 
 std::string_view reason_phrase(int status);
 

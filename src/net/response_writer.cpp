@@ -30,7 +30,7 @@ std::int64_t declared_length(const http::Response& response) {
 }
 
 std::int64_t length_of(const http::Response& response) {
-    if (const auto* text = std::get_if<std::string>(&response.body))
+    if (const auto text = http::text_body(response))
         return static_cast<std::int64_t>(text->size());
     if (const auto* file = std::get_if<http::FileBody>(&response.body))
         return static_cast<std::int64_t>(file->length);
@@ -53,7 +53,7 @@ Framing choose_framing(const http::Response& response, const http::RequestHead& 
         return framing;
     }
     // A handler of HEAD that knows the length without having the body may say so.
-    const bool empty = std::holds_alternative<std::string>(response.body) && options.length == 0;
+    const bool empty = http::text_body(response) && options.length == 0;
     if (request.method == "HEAD" && empty && declared_length(response) >= 0)
         options.length = declared_length(response);
     if (options.length >= 0)
@@ -68,10 +68,10 @@ asio::awaitable<bool> ResponseWriter::write(const http::Response& response,
     Pace pace(settings_);
     buffer_.clear();
     http::append_head(buffer_, response, framing.options);
-    const auto* text = std::get_if<std::string>(&response.body);
+    const auto text = http::text_body(response);
     const auto* file = std::get_if<http::FileBody>(&response.body);
     std::string_view rest;
-    if (framing.has_body && text != nullptr) {
+    if (framing.has_body && text) {
         // A small body goes into the head's segment and TLS record; of a large one that part
         // which fills the record.
         rest = *text;
