@@ -257,8 +257,8 @@ start() {
   trap '[ $? = 0 ] || stop' EXIT
   start_munge
   [ $DBD = 1 ] && start_database
-  slurmctld
-  for i in $(seq 1 "$NODES"); do mkdir -p "$DIR/spool/n$i"; slurmd -N "n$i"; done
+  slurmctld || fail "slurmctld did not start; see $DIR/log/slurmctld.log"
+  for i in $(seq 1 "$NODES"); do mkdir -p "$DIR/spool/n$i"; slurmd -N "n$i" || fail "slurmd n$i did not start; see $DIR/log/slurmd-n$i.log"; done
   wait_port "$PORT" slurmctld
   for _ in $(seq 1 150); do
     [ "$(nodes_up)" = "$NODES" ] && break
