@@ -102,10 +102,12 @@ TEST_F(ObjectFilesTest, AJournalThatIsCutOrFlippedAnywhereIsReadUpToThere) {
 }
 
 TEST_F(ObjectFilesTest, WhatWasBeingFilledIsGoneAfterAStart) {
-    auto made = files_->create();
-    ASSERT_TRUE((*made)->write("half"));
-    EXPECT_FALSE(fs::is_empty(path_ + "/new"));
-    made->release();  // as a crash would
+    {
+        const auto made = files_->create();
+        ASSERT_TRUE((*made)->write("half"));
+        EXPECT_FALSE(fs::is_empty(path_ + "/new"));
+    }
+    std::ofstream(path_ + "/new/1") << "half";  // as a crash would leave it
     reopen();
     EXPECT_TRUE(fs::is_empty(path_ + "/new"));
     { auto dropped = files_->create(); }
