@@ -56,11 +56,12 @@ auto offload_each(boost::asio::thread_pool& pool, Function function,
     using Value = std::invoke_result_t<Function, Argument>;
     struct Shared {
         Shared(boost::asio::any_io_executor executor, std::size_t count)
-            : results(count), left(count), done(executor, SteadyTimer::time_point::max()) {}
-        using SteadyTimer = boost::asio::steady_timer;
+            : results(count),
+              left(count),
+              done(executor, boost::asio::steady_timer::time_point::max()) {}
         std::vector<Value> results;
         std::size_t left;
-        SteadyTimer done;
+        boost::asio::steady_timer done;
     };
     const auto executor = co_await boost::asio::this_coro::executor;
     const auto shared = std::make_shared<Shared>(executor, arguments.size());

@@ -396,9 +396,9 @@ asio::awaitable<void> CacheService::write_out(Key key, std::shared_ptr<Fetch> fe
     if (!full)
         written = co_await offload(parts_.disk, write_object, &parts_.files, key, fetch->whole(),
                                    fetch->take_file());
+    const JournalRecord record{.kind = JournalRecord::Kind::insert, .key = key, .size = size};
     if (written)
-        written = co_await offload(parts_.disk, append_record, &parts_.files,
-                                   JournalRecord(JournalRecord::Kind::insert, key, size, false));
+        written = co_await offload(parts_.disk, append_record, &parts_.files, record);
     --writing_;
     problem_ = written ? std::string() : written.error().message;
     std::vector<Key> gone;

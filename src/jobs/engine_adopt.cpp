@@ -21,6 +21,7 @@ Result<std::vector<SessionNote>> list_shard(SessionFiles* files, unsigned shard)
 
 std::vector<Result<FoundSession>> read_sessions(SessionFiles* files, std::vector<std::string> ids) {
     std::vector<Result<FoundSession>> sessions;
+    sessions.reserve(ids.size());
     for (const auto& id : ids)
         sessions.push_back(files->find(std::string(), id));
     return sessions;
@@ -166,6 +167,7 @@ asio::awaitable<void> Engine::adopter() {
         co_await sleep_for(between_adoptions);  // what else the restore has left goes with it
         const auto wanted = std::exchange(to_adopt_, {});
         std::vector<std::string> tags;
+        tags.reserve(wanted.size());
         for (const auto& [tag, seqs] : wanted)
             tags.push_back(tag);
         auto adoption = co_await adopt_orphans(std::move(tags));

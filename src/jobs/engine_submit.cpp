@@ -37,6 +37,7 @@ struct Preparation {
 // These run on the disk pool.
 std::vector<Result<void>> make_part(SessionFiles* files, const std::vector<Preparation>& part) {
     std::vector<Result<void>> results;
+    results.reserve(part.size());
     for (const auto& session : part)
         results.push_back(files->make(session.account, session.input));
     return results;
