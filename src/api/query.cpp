@@ -9,8 +9,11 @@ namespace berth::api {
 
 Result<Query> read_query(std::string_view query, std::initializer_list<std::string_view> known,
                          std::initializer_list<std::string_view> repeatable) {
+    auto parameters = http::query_values(query);
+    if (!parameters)
+        return parameters.error();
     Query values;
-    for (auto& [name, value] : http::query_values(query)) {
+    for (auto& [name, value] : *parameters) {
         const auto shown = printable(name, 60);
         if (std::ranges::find(known, std::string_view(name)) == known.end())
             return Error{ErrorKind::invalid, "there is no query parameter \"" + shown + "\"",

@@ -14,35 +14,26 @@ namespace berth::http {
 
 namespace {
 
-// One part of a query: "+" is a space; an ill-formed escape stays as it is.
-std::string decode_part(std::string_view text) {
+// One part of a query: "+" is a space. Nothing when an escape is ill-formed, or when the result is
+// not UTF-8 or has a NUL byte.
+std::optional<std::string> decode_part(std::string_view text) {
     std::string result;
     result.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool escape = text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
-                            hex_digit(text[i + 2]) >= 0;
-        if (escape) {
-            result += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
-            i += 2;
-        } else {
+        if (text[i] != '%') {
             result += text[i] == '+' ? ' ' : text[i];
+            continue;
         }
+        const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+        const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+        if (high < 0 || low < 0 || high + low == 0)
+            return std::nullopt;
+        result += static_cast<char>(high * 16 + low);
+        i += 2;
     }
+    if (!is_utf8(result))
+        return std::nullopt;
     return result;
-}
-
-// Calls visit(name, value), both still encoded, for each parameter until it returns true.
-template <class Visit>
-void each_parameter(std::string_view query, Visit visit) {
-    while (!query.empty()) {
-        const auto end = std::min(query.find('&'), query.size());
-        const auto part = query.substr(0, end);
-        const auto equals = std::min(part.find('='), part.size());
-        const auto value = part.substr(std::min(equals + 1, part.size()));
-        if (!part.empty() && visit(part.substr(0, equals), value))
-            return;
-        query.remove_prefix(std::min(end + 1, query.size()));
-    }
 }
 
 // These say where the message ends; only the server writes them.
@@ -101,23 +92,22 @@ std::size_t Headers::count(std::string_view name) const {
     return static_cast<std::size_t>(std::ranges::count_if(fields_, same));
 }
 
-std::string query_value(std::string_view query, std::string_view name) {
-    std::string found;
-    each_parameter(query, [&](std::string_view key, std::string_view value) {
-        if (decode_part(key) != name)
-            return false;
-        found = decode_part(value);
-        return true;
-    });
-    return found;
-}
-
-std::vector<std::pair<std::string, std::string>> query_values(std::string_view query) {
+Result<std::vector<std::pair<std::string, std::string>>> query_values(std::string_view query) {
     std::vector<std::pair<std::string, std::string>> all;
-    each_parameter(query, [&](std::string_view key, std::string_view value) {
-        all.emplace_back(decode_part(key), decode_part(value));
-        return false;
-    });
+    for (const auto part : split(query, '&')) {
+        if (part.empty())
+            continue;
+        const auto equals = std::min(part.find('='), part.size());
+        auto name = decode_part(part.substr(0, equals));
+        auto value = decode_part(part.substr(std::min(equals + 1, part.size())));
+        if (!name || !value) {
+            const auto shown = printable(name ? *name : part.substr(0, equals), 60);
+            return Error{ErrorKind::invalid,
+                         "the query parameter \"" + shown + "\" is not percent-encoded UTF-8 text",
+                         shown.empty() ? "query" : shown};
+        }
+        all.emplace_back(std::move(*name), std::move(*value));
+    }
     return all;
 }
 

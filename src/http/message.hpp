@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/files.hpp"
+#include "base/result.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -50,10 +51,9 @@ struct RequestHead {
     std::uint64_t content_length = 0;  // 0 when chunked or without a body
 };
 
-// The value of a query parameter, percent- and plus-decoded; "" when absent.
-std::string query_value(std::string_view query, std::string_view name);
-// All parameters in order. An ill-formed escape is kept as it is.
-std::vector<std::pair<std::string, std::string>> query_values(std::string_view query);
+// All parameters in order, percent- and plus-decoded. Errors: invalid with the parameter's name as
+// field, when an escape is ill-formed, or a name or value is not UTF-8 or has a NUL byte.
+Result<std::vector<std::pair<std::string, std::string>>> query_values(std::string_view query);
 
 // A part of a file; the server sends it without reading it whole.
 struct FileBody {

@@ -193,6 +193,7 @@ def test_a_hundred_megabytes_are_refused_without_the_body_when_the_client_asks_f
     ("state=sleeping", "state"), ("state=done,", "state"), ("since=yesterday", "since"), ("since=2026-11-23", "since"),
     ("limit=0", "limit"), ("limit=1001", "limit"), ("limit=-1", "limit"), ("limit=ten", "limit"), ("cursor=nonsense", "cursor"),
     ("colour=red", "colour"), ("limit=5&limit=6", "limit"),
+    ("name=%zz", "name"), ("name=%", "name"), ("name=%ff", "name"), ("name=%00", "name"), ("name=a&state=%c3", "state"),
 ])
 def test_a_bad_query_of_the_list(client, query, field):
     refused(client, 400, field, client.get("/v1/jobs?" + query))
@@ -203,7 +204,7 @@ def test_a_bad_query_elsewhere(traceless):
     refused(traceless, 400, "dry_run", traceless.post("/v1/jobs?dry_run=maybe", job()))
     refused(traceless, 400, "colour", traceless.post("/v1/jobs?colour=red", job()))
     for query, field in (("wait=1h", "wait"), ("wait=-1", "wait"), ("wait=1s&state_not=sleeping", "state_not"),
-                         ("state_not=queued", "state_not")):
+                         ("state_not=queued", "state_not"), ("wait=%zz", "wait"), ("%ff=1", "%ff")):
         refused(traceless, 400, field, traceless.get(absent + "?" + query))
     refused(traceless, 400, "Last-Event-ID", traceless.get("/v1/events", headers={"Last-Event-ID": "x"}))
 

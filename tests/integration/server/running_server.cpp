@@ -22,6 +22,15 @@ namespace asio = boost::asio;
 
 namespace {
 
+// The value of a query parameter; "" when absent.
+std::string parameter(std::string_view query, std::string_view wanted) {
+    if (const auto all = http::query_values(query))
+        for (const auto& [name, value] : *all)
+            if (name == wanted)
+                return value;
+    return {};
+}
+
 // Gives `pieces` pieces, then waits for ever, ends, or fails.
 class TestStream final : public http::Stream {
 public:
@@ -199,7 +208,7 @@ asio::awaitable<http::Response> RunningServer::with_body(net::Request& request) 
 }
 
 asio::awaitable<http::Response> RunningServer::wait_long(net::Request& request) {
-    const auto text = http::query_value(request.head.query, "ms");
+    const auto text = parameter(request.head.query, "ms");
     try {
         co_await sleep_for(std::chrono::milliseconds(std::stoi(text)));
     } catch (const boost::system::system_error&) {
@@ -236,8 +245,8 @@ http::Response RunningServer::file(const net::Request& request) {
 
 http::Response RunningServer::stream(const net::Request& request) {
     http::Response response;
-    const auto then = http::query_value(request.head.query, "then");
-    const auto length = http::query_value(request.head.query, "length");
+    const auto then = parameter(request.head.query, "then");
+    const auto length = parameter(request.head.query, "length");
     if (!length.empty())
         response.headers.add("Content-Length", length);
     response.body = std::make_shared<TestStream>(3, then, cancelled);

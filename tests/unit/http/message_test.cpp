@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace berth::http {
 namespace {
@@ -20,18 +22,38 @@ TEST(Headers, CompareNamesWithoutCase) {
 }
 
 TEST(Query, IsDecodedPerParameter) {
-    const std::string query = "a=1&b=x%20y+z&c&=d&a=2&&e=%26%3D&bad=%zz%4";
-    EXPECT_EQ(query_value(query, "a"), "1");
-    EXPECT_EQ(query_value(query, "b"), "x y z");
-    EXPECT_EQ(query_value(query, "c"), "");
-    EXPECT_EQ(query_value(query, "e"), "&=");
-    EXPECT_EQ(query_value(query, "bad"), "%zz%4");
-    EXPECT_EQ(query_value(query, "absent"), "");
-    const auto all = query_values(query);
-    ASSERT_EQ(all.size(), 7U);
-    EXPECT_EQ(all[3], (std::pair<std::string, std::string>("", "d")));
-    EXPECT_EQ(all[4].second, "2");
-    EXPECT_TRUE(query_values("").empty());
+    using Parameters = std::vector<std::pair<std::string, std::string>>;
+    const auto all = query_values("a=1&b=x%20y+z&c&=d&a=2&&e=%26%3D&%c3%a9=%C3%A9&f=g=h");
+    ASSERT_TRUE(all);
+    EXPECT_EQ(*all, (Parameters{{"a", "1"},
+                                {"b", "x y z"},
+                                {"c", ""},
+                                {"", "d"},
+                                {"a", "2"},
+                                {"e", "&="},
+                                {"\u00e9", "\u00e9"},
+                                {"f", "g=h"}}));
+    ASSERT_TRUE(query_values(""));
+    EXPECT_TRUE(query_values("")->empty());
+}
+
+TEST(Query, IsRefusedWithTheParameterThatIsNotPercentEncodedText) {
+    struct Case {
+        std::string query, field;
+    };
+    const std::vector<Case> cases = {
+        {"name=%zz", "name"},         {"name=%", "name"},         {"name=%4", "name"},
+        {"a=1&name=x%4&b=2", "name"}, {"name=%ff", "name"},       {"name=%c3", "name"},
+        {"name=%c0%80", "name"},      {"name=%ed%a0%80", "name"}, {"name=%00", "name"},
+        {"name=a%00b", "name"},       {"na%zzme=1", "na%zzme"},   {"%ff=1", "%ff"},
+        {"n%61me=%-1", "name"},       {"=%zz", "query"},          {"name=\xff", "name"},
+    };
+    for (const auto& [query, field] : cases) {
+        const auto read = query_values(query);
+        ASSERT_FALSE(read) << query;
+        EXPECT_EQ(read.error().kind, ErrorKind::invalid) << query;
+        EXPECT_EQ(read.error().field, field) << query;
+    }
 }
 
 HeadOptions with_length(std::int64_t length, bool keep_alive = true) {
