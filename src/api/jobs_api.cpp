@@ -279,15 +279,18 @@ JobsApi::Answer JobsApi::list(Call& call) {
     auto filter = read_filter(*query, call.caller.owner);
     if (!filter)
         co_return http::problem(filter.error());
-    const auto limit = filter->limit;
-    const auto rows = co_await service_.list(std::move(*filter));
+    const auto limit = filter->limit++;  // one more than shown tells whether there is a next page
+    auto rows = co_await service_.list(std::move(*filter));
     if (!rows)
         co_return http::problem(rows.error());
+    const bool more = rows->size() > limit;
+    if (more)
+        rows->pop_back();
     json body = {{"jobs", json::array()}, {"next", nullptr}};
     const auto now = clock_.wall();
     for (const auto& row : *rows)
         body["jobs"].push_back(job_json(row, now));
-    if (rows->size() == limit)
+    if (more)
         body["next"] = std::to_string(rows->back().seq);
     co_return json_response(200, body);
 }

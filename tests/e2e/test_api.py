@@ -5,6 +5,8 @@ import threading
 import time
 import urllib.parse
 
+import pytest
+
 from support.client import FINAL
 from support.waiting import wait_until
 
@@ -58,6 +60,17 @@ def test_pages_join_to_the_whole_list_while_new_jobs_come(client):
         page = client.get("/v1/jobs?limit=3&cursor=" + urllib.parse.quote(page["next"])).json()
         seen += page["jobs"]
     assert [job["id"] for job in seen] == ids[::-1]
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_the_last_page_has_no_cursor_also_when_it_is_full(client, count):
+    ids = parked(client, count=count)
+    sizes, page = [], {"next": ""}
+    while page["next"] is not None:
+        cursor = "&cursor=" + page["next"] if page["next"] else ""
+        page = client.get("/v1/jobs?limit=3" + cursor).json()
+        sizes.append(len(page["jobs"]))
+    assert sum(sizes) == len(ids) and sizes == [3] * (count // 3) + [1] * (count % 3), sizes
 
 
 def test_many_jobs_are_read_at_once_in_request_order(client):
