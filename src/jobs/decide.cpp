@@ -248,7 +248,7 @@ private:
     // The engine holds the fence, so nothing of this job can start any more.
     Verdict never_started() const {
         if (cancel_wanted())
-            return ended(State::cancelled, cancel_reason(), Source::marker);
+            return ended(State::cancelled, cancel_reason(), Source::store);
         if (!e_.batch.seen && !missing()) {
             // After a restart: why the fence was taken is not known any more, but the batch system
             // may know how its batch job ended.
@@ -257,7 +257,7 @@ private:
             return verdict;
         }
         if (!batch_over())
-            return ended(State::failed, Reason::start_failed, Source::marker,
+            return ended(State::failed, Reason::start_failed, Source::store,
                          "no attempt got as far as the payload");
         if (e_.batch.state == BatchState::cancelled)
             return ended(State::cancelled, Reason::cancelled_by_site, e_.batch.source,

@@ -100,7 +100,7 @@ def test_a_queued_job_is_cancelled_and_never_starts(site, client):
     job, run, let_go = site.waiting(client)
     assert client.act("cancel", job["id"])["cancel_requested"]
     job = client.finish(job["id"])
-    assert (job["state"], job["reason"]) == ("cancelled", "cancelled_by_user"), job
+    assert (job["state"], job["reason"], job["source"]) == ("cancelled", "cancelled_by_user", "store"), job
     if not site.slurm:
         let_go()
     run.assert_never()

@@ -117,6 +117,7 @@ TEST(Decide, TheLastGivenUpAttemptIsVoidedFirst) {
     EXPECT_EQ(evidence.verdict().act, Act::void_fence);
     const auto verdict = evidence.fence(Fence::Kind::voided).verdict();
     EXPECT_EQ(verdict.next.reason, Reason::start_failed);
+    EXPECT_EQ(verdict.next.source, Source::store) << "nobody else says so";
     EXPECT_TRUE(verdict.cancel_batch) << "a late batch job must go";
 }
 
@@ -202,6 +203,7 @@ TEST(Decide, ACancelledJobThatCanNoLongerStartIsCancelledByWhoAsked) {
             EXPECT_EQ(verdict.act, Act::settle);
             EXPECT_EQ(verdict.next.state, State::cancelled);
             EXPECT_EQ(verdict.next.reason, c.reason);
+            EXPECT_EQ(verdict.next.source, Source::store) << "there is no marker, and no end yet";
             EXPECT_TRUE(verdict.cancel_batch);
             EXPECT_TRUE(verdict.next.ended);
         }
