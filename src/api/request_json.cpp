@@ -143,6 +143,11 @@ bool is_variable(std::string_view name) {
     return is_word(name, "_", "_", 255) && !(name[0] >= '0' && name[0] <= '9');
 }
 
+// What the launch file sets for every job (jobs/launch.cpp), and what it may set one day.
+bool is_set_by_berth(std::string_view name) {
+    return name.starts_with("BERTH_") || name == "MACHINEFEATURES" || name == "JOBFEATURES";
+}
+
 std::vector<std::pair<std::string, std::string>> read_environment(const json& value,
                                                                   std::size_t& total) {
     if (!value.is_object() || value.size() > environment_max)
@@ -152,6 +157,8 @@ std::vector<std::pair<std::string, std::string>> read_environment(const json& va
         const auto field = name.empty() ? std::string("environment") : member("environment", name);
         if (!is_variable(name))
             refuse(field, "a variable's name is letters, digits and _, not beginning with a digit");
+        if (is_set_by_berth(name))
+            refuse(field, "BERTH_*, MACHINEFEATURES and JOBFEATURES are set by the service");
         auto text = text_of(content, field);
         if (text.size() > value_bytes_max || text.find('\n') != std::string::npos)
             refuse(field, "must have at most 65536 bytes and no newline");

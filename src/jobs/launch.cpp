@@ -63,11 +63,11 @@ std::string launch_file(const WrapperSettings& settings, const Request& request,
     inherited(text, "LOGNAME", "$(id -un 2>/dev/null)");
     inherited(text, "SHELL", "/bin/sh");
     inherited(text, "TMPDIR", "/tmp");
+    for (const auto& [name, value] : settings.environment)
+        parameter(text, name, value);
     parameter(text, "BERTH_JOB_ID", job_id);
     parameter(text, "MACHINEFEATURES", session + "/machinefeatures");
     parameter(text, "JOBFEATURES", session + "/jobfeatures");
-    for (const auto& [name, value] : settings.environment)
-        parameter(text, name, value);
     for (const auto& [name, value] : request.environment)
         parameter(text, name, value);
     text += " \\\n    ";

@@ -82,6 +82,9 @@ BAD_MEMBERS = [
     # environment and arguments
     (job(environment={"A": "x\ny"}), "environment.A"), (job(environment={"A": "x\n"}), "environment.A"),
     (job(environment={"A": "x\0y"}), "environment.A"), (job(environment={"A": "x" * 65537}), "environment.A"),
+    (job(environment={"BERTH_JOB_ID": "x"}), "environment.BERTH_JOB_ID"), (job(environment={"BERTH_": ""}), "environment.BERTH_"),
+    (job(environment={"JOBFEATURES": "/"}), "environment.JOBFEATURES"),
+    (job(environment={"MACHINEFEATURES": "/"}), "environment.MACHINEFEATURES"),
     (job(arguments=["a", "b\0"]), "arguments[1]"), (job(arguments=["x"] * 1001), "arguments"),
     (job(environment={"A%d" % n: "" for n in range(1001)}), "environment"),
     (job(environment={"A%d" % n: "x" * 65000 for n in range(20)}), "environment"),

@@ -68,7 +68,7 @@ void check(const jobs::Request& request) {
     for (const auto& argument : request.arguments)
         require(argument.find('\0') == std::string::npos);
     for (const auto& [name, value] : request.environment)
-        require(is_variable(name) &&
+        require(is_variable(name) && !name.starts_with("BERTH_") &&
                 value.find_first_of(std::string_view("\n\0", 2)) == value.npos);
     check_words(request);
     check_files(request);

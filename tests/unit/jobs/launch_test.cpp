@@ -87,6 +87,15 @@ TEST(LaunchFile, TheSitesEnvironmentComesBeforeTheRequests) {
     EXPECT_LT(launch.find("'BOTH=site'"), launch.find("'BOTH=request'"));
 }
 
+TEST(LaunchFile, TheSitesEnvironmentDoesNotReplaceWhatBerthSets) {
+    const WrapperSettings settings{
+        .root = "/r", .node_url = "", .environment = {{"BERTH_JOB_ID", "x"}, {"JOBFEATURES", "x"}}};
+    const auto launch = launch_file(settings, Request{.script = "x"}, job_id);
+    EXPECT_LT(launch.find("'BERTH_JOB_ID=x'"),
+              launch.find("'BERTH_JOB_ID=" + std::string(job_id) + "'"));
+    EXPECT_LT(launch.find("'JOBFEATURES=x'"), launch.find("'JOBFEATURES=/r/"));
+}
+
 TEST(LaunchFile, AnUploadedScriptIsTakenFromTheFiles) {
     const auto launch = launch_file({.root = "/r", .node_url = ""}, Request{}, job_id);
     EXPECT_NE(launch.find("/r/" + session_path(job_id) + "/files/script'"), std::string::npos);
