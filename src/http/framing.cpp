@@ -21,6 +21,11 @@ GateError refuse(std::string reason, int status = 400) {
     return GateError{status, std::move(reason)};
 }
 
+// Fields that decide about more than framing, and of which other readers might take the other one.
+bool is_single(std::string_view name) {
+    return equal_ignoring_case(name, "authorization") || equal_ignoring_case(name, "content-type");
+}
+
 // Reads one head. Each step returns a refusal or nothing.
 class HeadReader {
 public:
@@ -230,6 +235,8 @@ Refusal HeadReader::known_field(std::string_view name, std::string_view value) {
         if (!equal_ignoring_case(value, "100-continue"))
             return refuse("the expectation is not known", 417);
         head.expects_continue = true;
+    } else if (is_single(name) && head.headers.contains(name)) {
+        return refuse("a field that may come once comes twice");
     }
     return {};
 }

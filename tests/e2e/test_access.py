@@ -164,6 +164,15 @@ def test_a_token_counts_only_in_the_authorization_header(site):
     assert client.get("/v1/jobs", headers=basic).status == 401
 
 
+@pytest.mark.parametrize("second", ["Authorization: Bearer x", "Content-Type: text/plain", "Host: other", "Content-Length: 2"])
+def test_a_field_that_may_come_once_and_comes_twice_is_refused(client, second):
+    head = "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n" \
+           "Content-Length: 2\r\n%s\r\n\r\n{}" % (client.token, second)
+    with client.raw() as wire:
+        wire.sendall(head.encode())
+        assert wire.recv(4096).startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_stream_ends_when_its_token_expires(site):
     token = site.berth.issuer.token("short", site.berth.audience, lifetime=3)
     client = site.berth.client_with(token)
