@@ -35,18 +35,19 @@ void add_jobs(CLI::App& program, Options& options, int& status) {
         program, "cancel", "cancel a job", [&] { return cancel(options, wanted); }, status)
         ->add_option("job", wanted, "its id, tag or batch id")
         ->required();
-    add(
-        program, "drain", "take no new jobs; those that were accepted go on",
-        [&] { return simple(options, "/drain"); }, status);
-    add(
-        program, "undrain", "take new jobs again", [&] { return simple(options, "/undrain"); },
-        status);
-    add(
-        program, "reload", "read configuration and certificates again",
-        [&] { return simple(options, "/reload"); }, status);
-    add(
-        program, "flush-keys", "fetch the keys of all issuers at once",
-        [&] { return simple(options, "/keys/flush"); }, status);
+    const auto add_simple = [&](const char* name, const char* what, const char* call,
+                                const char* done) {
+        add(
+            program, name, what, [&options, call, done] { return simple(options, call, done); },
+            status);
+    };
+    add_simple("drain", "take no new jobs; those that were accepted go on", "/drain",
+               "no new jobs are taken; those that were accepted go on");
+    add_simple("undrain", "take new jobs again", "/undrain", "new jobs are taken again");
+    add_simple("reload", "read configuration and certificates again", "/reload",
+               "configuration and certificates have been read again");
+    add_simple("flush-keys", "fetch the keys of all issuers at once", "/keys/flush",
+               "the keys of all issuers are being fetched again");
     add(
         program, "backup", "copy the store while work goes on",
         [&] { return backup(options, path); }, status)

@@ -46,7 +46,8 @@ int status(const Options& options);
 int jobs(const Options& options, const std::string& state);
 int job(const Options& options, const std::string& wanted);
 int cancel(const Options& options, const std::string& wanted);
-int simple(const Options& options, const std::string& path);  // drain, undrain, reload, ...
+// drain, undrain, reload, flush-keys: a call without a body; `done` is what it prints.
+int simple(const Options& options, const std::string& path, const char* done);
 int orphans(const Options& options);
 int adopt_orphans(const Options& options, const std::vector<std::string>& tags, bool all);
 int cancel_orphan(const Options& options, const std::string& tag);

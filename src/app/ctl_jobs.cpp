@@ -92,11 +92,12 @@ int cancel(const Options& options, const std::string& wanted) {
     return 0;
 }
 
-int simple(const Options& options, const std::string& path) {
+int simple(const Options& options, const std::string& path, const char* done) {
     const auto answer = Client(options).post(path);
     if (answer.status != 200)
         return refused(answer);
-    std::printf("%s\n", answer.body.dump().c_str());
+    if (!print_json(options, answer))
+        std::printf("%s\n", done);
     return 0;
 }
 

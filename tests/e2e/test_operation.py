@@ -1,5 +1,6 @@
 """Running the service: start and stop, reload, health and metrics, berthctl, the systemd unit."""
 
+import json
 import os
 import re
 import shutil
@@ -218,12 +219,20 @@ def test_a_drained_daemon_takes_no_new_jobs_and_answers_everything_else(own_site
     site = own_site()
     client = site.berth.client()
     done = client.run({"script": OK})
-    site.berth.berthctl("drain")
+    said = site.berth.berthctl("drain").stdout
+    assert said == "no new jobs are taken; those that were accepted go on\n"
     reply = client.post("/v1/jobs", {"script": OK})
     assert reply.status == 503, reply  # Retry-After is checked against the document
     assert client.job(done["id"])["state"] == "done"
-    site.berth.berthctl("undrain")
+    assert site.berth.berthctl("undrain").stdout == "new jobs are taken again\n"
     assert client.run({"script": OK})["state"] == "done"
+
+
+def test_berthctl_says_in_a_sentence_what_it_did(own_site):
+    berth = own_site().berth
+    assert berth.berthctl("reload").stdout == "configuration and certificates have been read again\n"
+    assert berth.berthctl("flush-keys").stdout == "the keys of all issuers are being fetched again\n"
+    assert json.loads(berth.berthctl("--json", "flush-keys").stdout) == {"flushed": True}
 
 
 def test_a_backup_is_a_store_that_opens(own_site):
