@@ -61,6 +61,7 @@ constexpr bool is_over(BatchState state) {
 struct BatchRecord {
     std::string tag = {};
     std::string batch_id = {};           // id of the job or array as submit() gave it
+    std::string cluster = {};            // of a multi-cluster Slurm, else ""
     std::optional<unsigned> index = {};  // task of an array
     std::string task_id = {};            // "123" or "123_4", for people and for cancel
     BatchState state = BatchState::queued;

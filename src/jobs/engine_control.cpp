@@ -244,6 +244,7 @@ Async<void> Engine::cancel_orphan(std::string tag) {
         co_return Error{ErrorKind::not_found, "there is no orphan with this tag"};
     const BatchTarget target{.tag = tag,
                              .batch_id = found->second.record.batch_id,
+                             .cluster = found->second.record.cluster,
                              .account = found->second.record.user};
     auto cancelled = co_await parts_.batch.cancel(target);
     if (cancelled)

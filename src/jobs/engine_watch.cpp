@@ -177,7 +177,7 @@ void Engine::apply_record(Changes& changes, Attempt& owner, const BatchRecord& r
             duplicate(*found, record);
         return;
     }
-    accept_attempt(changes, owner, record.batch_id, std::string());
+    accept_attempt(changes, owner, record.batch_id, record.cluster);
     shown.insert(found->row.seq);
     observe(*found, record, snapshot);
 }
@@ -188,6 +188,7 @@ void Engine::apply_record(Changes& changes, Attempt& owner, const BatchRecord& r
 void Engine::duplicate(Job& job, const BatchRecord& record) {
     const BatchTarget target{.tag = record.tag,
                              .batch_id = record.batch_id,
+                             .cluster = record.cluster,
                              .account = job.row.account,
                              .index = record.index};
     log::warning("duplicate_batch_job",
@@ -276,6 +277,7 @@ asio::awaitable<void> Engine::check_unknown_tag(BatchRecord record) {
     if (*known && attempt(record.tag) == nullptr) {
         const BatchTarget target{.tag = record.tag,
                                  .batch_id = record.batch_id,
+                                 .cluster = record.cluster,
                                  .account = (*known)->account,
                                  .index = record.index};
         log::warning("late_batch_job", {{"attempt", record.tag}, {"batch_id", record.task_id}});

@@ -162,13 +162,13 @@ Async<void> CommandBatch::add_history(std::vector<std::string> tags, WallTime si
     auto records = translator_->read_history(outcome);
     if (!records)
         co_return std::move(records.error());
-    // The queue is newer than history, which is written from it.
-    std::set<std::string> known;
+    // The queue is newer than history, which is written from it. Two clusters give the same ids.
+    std::set<std::pair<std::string, std::string>> known;
     for (const auto& record : snapshot.records)
-        known.insert(record.task_id);
+        known.emplace(record.tag, record.task_id);
     for (auto& record : *records) {
         record.from_history = true;
-        if (!known.contains(record.task_id))
+        if (!known.contains({record.tag, record.task_id}))
             snapshot.records.push_back(std::move(record));
     }
     co_return Result<void>();

@@ -13,10 +13,10 @@ namespace {
 // Free text last: a foreign name may hold the separator. The ":|" suffix lifts -O's default width
 // of 20 characters. exit_code is the raw wait status.
 constexpr std::string_view queue_format =
-    "--Format=JobArrayID:|,ArrayJobID:|,ArrayTaskID:|,State:|,exit_code:|,RestartCnt:|,"
+    "JobArrayID:|,ArrayJobID:|,ArrayTaskID:|,State:|,exit_code:|,RestartCnt:|,"
     "PriorityLong:|,UserName:|,SubmitTime:|,StartTime:|,EndTime:|,NodeList:|,Reason:|,Name:|";
 constexpr std::string_view history_format =
-    "--format=JobID,JobIDRaw,State,ExitCode,Submit,Start,End,User,NodeList,Reason,JobName";
+    "JobID,JobIDRaw,State,ExitCode,Submit,Start,End,User,NodeList,Reason,JobName";
 
 // Letters, digits and what names of users, tags, queues and ids are made of.
 bool is_name(std::string_view text) {
@@ -70,8 +70,10 @@ Action Slurm::query(std::string_view program, std::string_view verb) const {
 Action Slurm::queue_query(std::string_view verb) const {
     Action action = query("squeue", verb);
     for (const auto option : {std::string_view("--noheader"), std::string_view("--array"),
-                              std::string_view("--states=all"), queue_format})
+                              std::string_view("--states=all")})
         action.command.emplace_back(option);
+    const std::string cluster = settings_.clusters.empty() ? "" : "Cluster:|,";
+    action.command.push_back("--Format=" + cluster + std::string(queue_format));
     return action;
 }
 
@@ -101,11 +103,12 @@ Action Slurm::look_up_history(const std::vector<std::string>& tags, WallTime sin
     if (names.empty())
         action.refused = "no tag to look up";
     // Without --starttime sacct begins at midnight. --duplicates shows the runs before a requeue.
-    for (const auto option :
-         {std::string_view("--allocations"), std::string_view("--noheader"),
-          std::string_view("--parsable2"), std::string_view("--noconvert"),
-          std::string_view("--duplicates"), std::string_view("--allusers"), history_format})
+    for (const auto option : {std::string_view("--allocations"), std::string_view("--noheader"),
+                              std::string_view("--parsable2"), std::string_view("--noconvert"),
+                              std::string_view("--duplicates"), std::string_view("--allusers")})
         action.command.emplace_back(option);
+    const std::string cluster = settings_.clusters.empty() ? "" : "Cluster,";
+    action.command.push_back("--format=" + cluster + std::string(history_format));
     action.command.push_back("--starttime=" + slurm_time(since - std::chrono::minutes(10)));
     action.command.push_back("--name=" + names);
     return action;

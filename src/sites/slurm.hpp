@@ -73,6 +73,8 @@ public:
 private:
     Action query(std::string_view program, std::string_view verb) const;
     Action queue_query(std::string_view verb) const;
+    Action show(std::size_t cluster, const std::vector<std::string>& what) const;
+    Result<void> read_settings(std::string_view text, bool first, jobs::SiteLimits& limits) const;
     Action control(std::string_view verb, const jobs::BatchTarget& target) const;
     bool is_ours(std::string_view tag) const;
     Result<std::vector<jobs::BatchRecord>> read_queue(const Outcome& outcome) const;

@@ -125,6 +125,34 @@ void read_nodes(std::string_view text, std::vector<QueueLimits>& queues) {
     }
 }
 
+// One queue of several clusters: sbatch takes a cluster where the job fits, so the widest counts.
+void widen(QueueLimits& queue, const QueueLimits& other) {
+    const auto wider = [](unsigned one, unsigned two) {  // 0 = no limit
+        return one == 0 || two == 0 ? 0 : std::max(one, two);
+    };
+    queue.is_default = queue.is_default || other.is_default;
+    queue.up = queue.up || other.up;
+    queue.wall_time_max_s = wider(queue.wall_time_max_s, other.wall_time_max_s);
+    queue.nodes_max = wider(queue.nodes_max, other.nodes_max);
+    queue.slots_max = wider(queue.slots_max, other.slots_max);
+    queue.slots_per_node_max = wider(queue.slots_per_node_max, other.slots_per_node_max);
+    queue.memory_per_node_max_mb =
+        wider(queue.memory_per_node_max_mb, other.memory_per_node_max_mb);
+}
+
+void read_partitions(std::string_view text, std::vector<QueueLimits>& queues) {
+    for (const auto line : split(text, '\n')) {
+        auto queue = read_partition(line);
+        if (!queue)
+            continue;
+        const auto known = std::ranges::find(queues, queue->name, &QueueLimits::name);
+        if (known != queues.end())
+            widen(*known, *queue);
+        else if (queues.size() < queues_max)
+            queues.push_back(std::move(*queue));
+    }
+}
+
 // "name|max submitted per user|max running per user|max wall time"
 void read_qos(std::string_view text, SiteLimits& limits) {
     for (const auto line : split(text, '\n')) {
@@ -139,10 +167,18 @@ void read_qos(std::string_view text, SiteLimits& limits) {
 
 }  // namespace
 
-Action Slurm::config() const {
+// scontrol takes one cluster at a time ("fatal: Only one cluster can be used", seen on 22.05.8).
+Action Slurm::show(std::size_t cluster, const std::vector<std::string>& what) const {
     Action action = query("scontrol", "limits");
-    action.command.insert(action.command.end(), {"show", "config"});
+    if (!settings_.clusters.empty())
+        action.command.back() =
+            "--clusters=" + std::string(split(settings_.clusters, ',')[cluster]);
+    action.command.insert(action.command.end(), what.begin(), what.end());
     return action;
+}
+
+Action Slurm::config() const {
+    return show(0, {"show", "config"});
 }
 
 Action Slurm::token(std::chrono::seconds lifespan) const {
@@ -153,39 +189,50 @@ Action Slurm::token(std::chrono::seconds lifespan) const {
     return action;
 }
 
+// For each cluster the configuration, then for each its partitions; the rest are for all.
 std::vector<Action> Slurm::limits() const {
-    Action partitions = query("scontrol", "limits");
-    partitions.command.insert(partitions.command.end(), {"--oneliner", "show", "partition"});
+    std::vector<Action> all;
+    const auto clusters = split(settings_.clusters, ',').size();
+    for (std::size_t i = 0; i < clusters; ++i)
+        all.push_back(show(i, {"show", "config"}));
+    for (std::size_t i = 0; i < clusters; ++i)
+        all.push_back(show(i, {"--oneliner", "show", "partition"}));
     Action nodes = query("sinfo", "limits");
     // --exact: one line for each kind of node, not the smallest values of all ("8+").
     nodes.command.insert(nodes.command.end(),
                          {"--noheader", "--exact", "--format=%R|%D|%c|%m|%G|%f"});
+    all.push_back(std::move(nodes));
     if (settings_.history == SlurmSettings::History::never)
-        return {config(), partitions, nodes};
+        return all;
     Action qos = query("sacctmgr", "limits");
     if (!settings_.clusters.empty())
         qos.command.resize(1);  // sacctmgr knows no --clusters
     qos.command.insert(qos.command.end(), {"--noheader", "--parsable2", "--readonly", "show", "qos",
                                            "format=Name,MaxSubmitPU,MaxJobsPU,MaxWall"});
-    return {config(), partitions, nodes, qos};
+    all.push_back(std::move(qos));
+    return all;
 }
 
-Result<SiteLimits> Slurm::read_limits(const std::vector<Outcome>& outcomes) const {
-    if (outcomes.size() < 3)
-        return Error{ErrorKind::internal, "limits without an outcome"};
-    for (std::size_t i = 0; i < 3; ++i)
-        if (auto failed = slurm::query_error(outcomes[i]))
-            return std::move(*failed);
-    const auto config = read_config(outcomes[0].output);
+// What the configuration says; of several clusters the first one has told the rest already.
+Result<void> Slurm::read_settings(std::string_view text, bool first, SiteLimits& limits) const {
+    const auto config = read_config(text);
     const auto version = config.find("SLURM_VERSION");
     if (version == config.end())
         return Error{ErrorKind::unavailable, "scontrol show config without SLURM_VERSION"};
-    SiteLimits limits;
+    const auto array_size_max = leading_number(config, "MaxArraySize", 1001);
+    const auto min_job_age_s = leading_number(config, "MinJobAge", 300);
+    const auto command_timeout_s = leading_number(config, "MessageTimeout", 10);
+    if (!first) {
+        limits.array_size_max = std::min(limits.array_size_max, array_size_max);
+        limits.min_job_age_s = std::min(limits.min_job_age_s, min_job_age_s);
+        limits.command_timeout_s = std::max(limits.command_timeout_s, command_timeout_s);
+        return {};
+    }
     limits.version = "slurm " + version->second;
-    limits.array_size_max = leading_number(config, "MaxArraySize", 1001);
+    limits.array_size_max = array_size_max;
     limits.jobs_max = leading_number(config, "MaxJobCount", 0);
-    limits.min_job_age_s = leading_number(config, "MinJobAge", 300);
-    limits.command_timeout_s = leading_number(config, "MessageTimeout", 10);
+    limits.min_job_age_s = min_job_age_s;
+    limits.command_timeout_s = command_timeout_s;
     const auto storage = config.find("AccountingStorageType");
     limits.has_history =
         settings_.history == SlurmSettings::History::always ||
@@ -194,13 +241,27 @@ Result<SiteLimits> Slurm::read_limits(const std::vector<Outcome>& outcomes) cons
     for (const auto key : {"ClusterName", "PrivateData", "JobSubmitPlugins", "EnforcePartLimits"})
         if (const auto found = config.find(key); found != config.end())
             limits.details[key] = found->second;
-    for (const auto line : split(outcomes[1].output, '\n'))
-        if (auto queue = read_partition(line); queue && limits.queues.size() < queues_max)
-            limits.queues.push_back(std::move(*queue));
-    read_nodes(outcomes[2].output, limits.queues);
+    return {};
+}
+
+Result<SiteLimits> Slurm::read_limits(const std::vector<Outcome>& outcomes) const {
+    const auto clusters = split(settings_.clusters, ',').size();
+    const auto nodes = 2 * clusters;  // outcomes before it are of scontrol
+    if (outcomes.size() <= nodes)
+        return Error{ErrorKind::internal, "limits without an outcome"};
+    for (std::size_t i = 0; i <= nodes; ++i)
+        if (auto failed = slurm::query_error(outcomes[i]))
+            return std::move(*failed);
+    SiteLimits limits;
+    for (std::size_t i = 0; i < clusters; ++i) {
+        if (const auto read = read_settings(outcomes[i].output, i == 0, limits); !read)
+            return read.error();
+        read_partitions(outcomes[clusters + i].output, limits.queues);
+    }
+    read_nodes(outcomes[nodes].output, limits.queues);
     // The accounts' limits are only shown; a site without slurmdbd has none.
-    if (outcomes.size() > 3 && !slurm::query_error(outcomes[3]))
-        read_qos(outcomes[3].output, limits);
+    if (outcomes.size() > nodes + 1 && !slurm::query_error(outcomes[nodes + 1]))
+        read_qos(outcomes[nodes + 1].output, limits);
     return limits;
 }
 

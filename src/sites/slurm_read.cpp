@@ -4,6 +4,7 @@
 #include "sites/slurm_words.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace berth::sites {
@@ -155,6 +156,18 @@ std::vector<BatchRecord> latest_runs(std::vector<BatchRecord> all) {
     return result;
 }
 
+// With --clusters the first column is the cluster; it is taken off `line`.
+std::string_view take_cluster(std::string_view& line) {
+    const auto cluster = line.substr(0, line.find('|'));
+    line.remove_prefix(std::min(cluster.size() + 1, line.size()));
+    return cluster;
+}
+
+void set_cluster(std::string_view cluster, std::span<BatchRecord> records) {
+    for (auto& record : records)
+        record.cluster = cluster;
+}
+
 Error unreadable(std::string_view program, std::string_view line) {
     return Error{ErrorKind::unavailable,
                  "cannot read a line of " + std::string(program) + ": " + printable(line)};
@@ -166,13 +179,16 @@ Result<std::vector<BatchRecord>> Slurm::read_queue(const Outcome& outcome) const
     if (auto failed = slurm::query_error(outcome))
         return std::move(*failed);
     std::vector<BatchRecord> records;
-    for (const auto line : split(outcome.output, '\n')) {
+    for (auto line : split(outcome.output, '\n')) {
         if (!line.ends_with('|'))
             continue;  // "CLUSTER: name", empty lines
+        const auto cluster = settings_.clusters.empty() ? "" : take_cluster(line);
+        const auto before = records.size();
         const auto tag = reason_and_name(line.substr(0, line.size() - 1)).second;
         // What is ours must be understood: a batch job left out would look as if it were gone.
         if (is_ours(tag) && !read_queue_line(line, tag, records))
             return unreadable("squeue", line);
+        set_cluster(cluster, std::span(records).subspan(before));
     }
     return records;
 }
@@ -189,10 +205,13 @@ Result<std::vector<BatchRecord>> Slurm::read_history(const Outcome& outcome) con
     if (auto failed = slurm::query_error(outcome))
         return std::move(*failed);
     std::vector<BatchRecord> records;
-    for (const auto line : split(outcome.output, '\n')) {
+    for (auto line : split(outcome.output, '\n')) {
+        const auto cluster = settings_.clusters.empty() ? "" : take_cluster(line);
+        const auto before = records.size();
         const auto tag = reason_and_name(line).second;
         if (is_ours(tag) && !read_history_line(line, tag, records))
             return unreadable("sacct", line);
+        set_cluster(cluster, std::span(records).subspan(before));
     }
     return latest_runs(std::move(records));
 }

@@ -2,7 +2,7 @@
 # A real Slurm on the loopback interface for tests: no systemd, nothing of the machine's own Slurm or munge is touched.
 #
 #   slurm.sh start DIR [--nodes N] [--cpus C] [--port BASE] [--dbd] [--gpus] [--rest] [--min-job-age S] [--scheduler PARAMETERS] [--cgroups]
-#                      [--max-array-size N] [--max-job-count N]
+#                      [--max-array-size N] [--max-job-count N] [--cluster NAME] [--join DIR]
 #   slurm.sh stop DIR [--purge]
 #
 # start prints SLURM_CONF=DIR/etc/slurm.conf as its last line. Everything lies under DIR, whose path must be short (unix sockets).
@@ -14,6 +14,9 @@
 #   --cgroups              memory limits are enforced (task/cgroup; as root, where the memory controller can be had)
 #   --rest                 also slurmrestd: on 127.0.0.1:BASE+3 for tokens (scontrol token), and on DIR/run/rest.sock without them,
 #                          for the account that runs this script
+#   --cluster testbed      the cluster's name
+#   --join DIR             a further cluster: uses the munge and the slurmdbd of the Slurm in DIR, which was started with --dbd and is
+#                          stopped after this one
 # Partitions: grid (default), short (30 min), long (n1 only), whole (exclusive), held (down: jobs stay pending).
 #
 # As root Slurm runs as the user "slurm" and jobs run as whoever submitted them, any user of the machine; as an ordinary user
@@ -61,8 +64,8 @@ write_conf() {
   accounting="AccountingStorageType=accounting_storage/none"
   [ $DBD = 1 ] && accounting="AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
-AccountingStoragePort=$((PORT + 1))
-AccountingStoragePass=$DIR/munge/socket
+AccountingStoragePort=$DBD_PORT
+AccountingStoragePass=$MUNGE/socket
 AccountingStoreFlags=job_comment"
   printf 'CgroupPlugin=autodetect\nIgnoreSystemd=yes\n' > "$DIR/etc/cgroup.conf"
   if [ $CGROUPS = 1 ]; then
@@ -70,13 +73,13 @@ AccountingStoreFlags=job_comment"
     printf 'ConstrainRAMSpace=yes\nConstrainSwapSpace=yes\nAllowedSwapSpace=0\n' >> "$DIR/etc/cgroup.conf"
   fi
   cat > "$DIR/etc/slurm.conf" <<X
-ClusterName=testbed
+ClusterName=$CLUSTER
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$PORT
 SlurmUser=$SLURM_USER
 SlurmdUser=$ME
 AuthType=auth/munge
-AuthInfo=socket=$DIR/munge/socket
+AuthInfo=socket=$MUNGE/socket
 CredType=cred/munge
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 StateSaveLocation=$DIR/state
@@ -227,7 +230,7 @@ start_rest() {
 nodes_up() { sinfo -h -N -p grid -t idle,mix,alloc -o %N 2>/dev/null | sort -u | wc -l; }
 
 start() {
-  NODES=2 CPUS=32 PORT= DBD=0 GPUS=0 REST=0 CGROUPS=0 MIN_JOB_AGE=300 SCHEDULER= MAX_ARRAY_SIZE=10001 MAX_JOB_COUNT=100000
+  NODES=2 CPUS=32 PORT= DBD=0 GPUS=0 REST=0 CGROUPS=0 MIN_JOB_AGE=300 SCHEDULER= MAX_ARRAY_SIZE=10001 MAX_JOB_COUNT=100000 CLUSTER=testbed JOIN=
   while [ $# -gt 0 ]; do
     case $1 in
       --nodes) NODES=$2; shift 2;;
@@ -236,6 +239,8 @@ start() {
       --min-job-age) MIN_JOB_AGE=$2; shift 2;;
       --max-array-size) MAX_ARRAY_SIZE=$2; shift 2;;
       --max-job-count) MAX_JOB_COUNT=$2; shift 2;;
+      --cluster) CLUSTER=$2; shift 2;;
+      --join) JOIN=$(cd "$2" && pwd); DBD=1; shift 2;;
       --scheduler) SCHEDULER=,$2; shift 2;;
       --dbd) DBD=1; shift;;
       --gpus) GPUS=1; shift;;
@@ -252,11 +257,15 @@ start() {
   mkdir -p "$DIR"/{etc,run,log,munge,state,spool}
   chmod 755 "$DIR" "$DIR"/{etc,run,log,munge}
   own "$SLURM_USER:" "$DIR"/{log,run,state,spool}
+  MUNGE=${JOIN:-$DIR}/munge DBD_PORT=$((PORT + 1))
+  [ -z "$JOIN" ] || DBD_PORT=$(sed -n 's/^AccountingStoragePort=//p' "$JOIN/etc/slurm.conf")
   write_conf
   export SLURM_CONF=$DIR/etc/slurm.conf
   trap '[ $? = 0 ] || stop' EXIT
-  start_munge
-  [ $DBD = 1 ] && start_database
+  if [ -z "$JOIN" ]; then
+    start_munge
+    if [ $DBD = 1 ]; then start_database; fi
+  fi
   slurmctld || fail "slurmctld did not start; see $DIR/log/slurmctld.log"
   for i in $(seq 1 "$NODES"); do mkdir -p "$DIR/spool/n$i"; slurmd -N "n$i" || fail "slurmd n$i did not start; see $DIR/log/slurmd-n$i.log"; done
   wait_port "$PORT" slurmctld

@@ -186,6 +186,24 @@ TEST_F(CommandBatchTest, LookUpAsksHistoryForWhatTheQueueDoesNotShow) {
     EXPECT_EQ(runner.commands[1].back(), "--name=babcdefghij2345");
 }
 
+TEST_F(CommandBatchTest, AnIdThatTwoClustersGaveHidesNoHistory) {
+    SlurmSettings slurm;
+    slurm.clusters = "first,second";
+    CommandBatch both(loop, std::make_unique<Slurm>(slurm), runner, settings, clock, metrics);
+    runner.answer(
+        "squeue",
+        "first|8|8|N/A|RUNNING|0|0|1|root|1795432652|1795432653|N/A|n1|None|babcdefghij2346|\n");
+    runner.answer(
+        "sacct",
+        "second|8|8|COMPLETED|0:0|1795432652|1795432653|1795432660|root|n1|None|babcdefghij2345\n");
+    const auto snapshot =
+        run_on(loop, both.look_up({"babcdefghij2345", "babcdefghij2346"}, clock.wall()));
+    ASSERT_TRUE(snapshot);
+    ASSERT_EQ(snapshot->records.size(), 2U);
+    EXPECT_EQ(snapshot->records[1].tag, "babcdefghij2345");
+    EXPECT_EQ(snapshot->records[1].cluster, "second");
+}
+
 TEST_F(CommandBatchTest, WithoutAccountingTheQueueStillAnswers) {
     runner.answer("squeue", "");
     runner.answer("sacct", "", 1, "Slurm accounting storage is disabled\n");

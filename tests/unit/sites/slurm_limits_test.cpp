@@ -49,6 +49,43 @@ TEST(SlurmLimits, TheRecordedSiteIsUnderstood) {
     EXPECT_EQ(queue(*limits, "long").nodes_max, 1U);
 }
 
+TEST(SlurmLimits, OfSeveralClustersTheWidestQueueCountsAndEachIsAskedAlone) {
+    SlurmSettings settings;
+    settings.clusters = "first,second";
+    const Slurm both(settings);
+    const auto actions = both.limits();
+    ASSERT_EQ(actions.size(), 6U);
+    for (std::size_t i = 0; i < 4; ++i)  // scontrol 22.05.8: "Only one cluster can be used"
+        EXPECT_EQ(actions[i].command[1], i % 2 == 0 ? "--clusters=first" : "--clusters=second");
+    EXPECT_EQ(actions[4].command[1], "--clusters=first,second");
+    EXPECT_EQ(both.config().command, actions[0].command);
+    const std::string partition = "PartitionName=grid Default=NO MaxNodes=UNLIMITED MaxTime=";
+    const auto limits = both.read_limits(
+        {answer("ClusterName = first\nSLURM_VERSION = 22.05.8\nMaxArraySize = 1001\n"
+                "MinJobAge = 300 sec\nMessageTimeout = 10 sec\n"),
+         answer("ClusterName = second\nSLURM_VERSION = 22.05.9\nMaxArraySize = 501\n"
+                "MinJobAge = 60 sec\nMessageTimeout = 30 sec\n"),
+         answer(partition + "01:00:00 State=DOWN TotalCPUs=8 TotalNodes=1\n"),
+         answer(partition + "02:00:00 State=UP TotalCPUs=64 TotalNodes=2\n"
+                            "PartitionName=other MaxTime=UNLIMITED State=UP TotalNodes=2\n"),
+         answer("grid|1|8|16000|(null)|a\ngrid|2|32|8000|gpu:2|b\nother|2|32|8000|(null)|b\n")});
+    ASSERT_TRUE(limits) << limits.error().message;
+    EXPECT_EQ(limits->version, "slurm 22.05.8");
+    EXPECT_EQ(limits->array_size_max, 501U);
+    EXPECT_EQ(limits->min_job_age_s, 60U);
+    EXPECT_EQ(limits->command_timeout_s, 30U);
+    ASSERT_EQ(limits->queues.size(), 2U);
+    const auto& grid = queue(*limits, "grid");
+    EXPECT_TRUE(grid.up);
+    EXPECT_EQ(grid.wall_time_max_s, 7200U);
+    EXPECT_EQ(grid.nodes_max, 2U);
+    EXPECT_EQ(grid.slots_max, 64U);
+    EXPECT_EQ(grid.slots_per_node_max, 32U);
+    EXPECT_EQ(grid.memory_per_node_max_mb, 16000U);
+    EXPECT_EQ(grid.gpus_per_node_max, 2U);
+    EXPECT_EQ(grid.features, (std::vector<std::string>{"a", "b"}));
+}
+
 TEST(SlurmLimits, GpusOfAllSpellingsAreCounted) {
     const std::vector<std::pair<std::string, unsigned>> table{{"gpu:a100:4(S:0-1)", 4},
                                                               {"gpu:2", 2},

@@ -183,6 +183,44 @@ TEST(SlurmRead, QuestionsCarryTheirFilters) {
     EXPECT_TRUE(has(Slurm(settings).poll({}), "--clusters=c1,c2"));
 }
 
+// As squeue and sacct 22.05.8 print them for two clusters, which give out the same ids.
+TEST(SlurmRead, OfSeveralClustersEachRecordKnowsItsOwn) {
+    SlurmSettings settings;
+    settings.clusters = "first,second";
+    const Slurm both(settings);
+    const auto asks_for = [](const Action& action, std::string_view columns) {
+        return std::ranges::any_of(action.command,
+                                   [&](const auto& word) { return word.starts_with(columns); });
+    };
+    EXPECT_TRUE(asks_for(both.poll({}), "--Format=Cluster:|,JobArrayID:|,"));
+    EXPECT_TRUE(asks_for(both.look_up_history({std::string(tag)}, {}), "--format=Cluster,JobID,"));
+    const auto queue = both.read_poll(
+        answer("CLUSTER: first\n"
+               "first|1|1|N/A|RUNNING|0|0|4294901759|root|1795000000|1795000001|N/"
+               "A|n1|None|babcdefghij2345|\n"
+               "second|1_0|1|0|PENDING|0|0|4294901758|root|1795000000|N/A|N/"
+               "A||Resources|bklmnopqrst2345|\n"
+               "second|2|2|N/A|RUNNING|0|0|1|root|1795000000|1795000001|N/A|n1|None|another's|\n"));
+    ASSERT_TRUE(queue) << queue.error().message;
+    ASSERT_EQ(queue->size(), 2U);
+    EXPECT_EQ(queue->at(0).cluster, "first");
+    EXPECT_EQ(queue->at(0).batch_id, "1");
+    EXPECT_EQ(queue->at(0).state, BatchState::running);
+    EXPECT_EQ(queue->at(1).cluster, "second");
+    EXPECT_EQ(queue->at(1).task_id, "1_0");
+    const auto history = both.read_history(answer(
+        "first|1|1|COMPLETED|0:0|1795000000|1795000001|1795000002|root|n1|None|babcdefghij2345\n"
+        "second|1_[0-1]|1|PENDING|0:0|1795000000|Unknown|Unknown|root|None "
+        "assigned|None|bklmnopqrst2345\n"));
+    ASSERT_TRUE(history) << history.error().message;
+    ASSERT_EQ(history->size(), 3U);
+    EXPECT_EQ(history->at(0).cluster, "first");
+    EXPECT_EQ(history->at(0).state, BatchState::done);
+    EXPECT_EQ(history->at(2).cluster, "second");
+    EXPECT_EQ(history->at(2).task_id, "1_1");
+    EXPECT_FALSE(both.read_poll(answer("first|rubbish|babcdefghij2345|\n")));
+}
+
 jobs::BatchTarget target(std::optional<unsigned> index = std::nullopt, std::string cluster = "") {
     jobs::BatchTarget made;
     made.tag = tag;
