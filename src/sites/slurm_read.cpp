@@ -151,6 +151,7 @@ std::vector<BatchRecord> latest_runs(std::vector<BatchRecord> all) {
         known->second.restarts = restarts;
     }
     std::vector<BatchRecord> result;
+    result.reserve(latest.size());
     for (auto& [key, record] : latest)
         result.push_back(std::move(record));
     return result;
