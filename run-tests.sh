@@ -13,7 +13,7 @@ The steps, in this order:
   install    the Debian packages that are missing
   release    GCC release build; unit, integration, contract, end-to-end and fault tests, lints, short benchmarks
   asan       GCC build with AddressSanitizer and UBSan; unit and integration tests
-  clang      all libraries compile with clang 14, warnings are errors
+  clang      all libraries and the unit tests compile with clang 14, warnings are errors
   fuzz       libFuzzer targets for 30 s each with the kept corpus; line coverage of each parser
 
   --quick        install and release only
@@ -180,7 +180,10 @@ step_clang() {
         count 1 "the preset clang has no libraries (build/clang.configure.log)"
         return
     fi
-    build clang "${libraries[@]}" && count 0 "clang" && say "${#libraries[@]} libraries compile without a warning"
+    local tests
+    mapfile -t tests < <(test_targets build/clang unit)
+    build clang "${libraries[@]}" "${tests[@]}" && count 0 "clang" &&
+        say "${#libraries[@]} libraries and ${#tests[@]} unit test programs compile without a warning"
 }
 
 step_fuzz() {
