@@ -20,7 +20,8 @@ struct CatalogLimits {
 
 class CatalogFiles final : public cache::CatalogReader {
 public:
-    // `folder` has room for an unpacked catalog.
+    // `folder` has room for an unpacked catalog. A crash can leave one there: take a folder that is
+    // emptied at the start, as ObjectFiles does with PATH/new.
     explicit CatalogFiles(std::string folder, CatalogLimits limits = {})
         : folder_(std::move(folder)), limits_(limits) {}
 
