@@ -198,6 +198,11 @@ bool is_listed(X509* certificate, const Whitelist& whitelist) {
     return false;
 }
 
+// Without it OpenSSL would ask on the terminal when a text says that it is encrypted.
+int no_password(char*, int, int, void*) {
+    return -1;
+}
+
 Error refused(std::string_view what) {
     return {ErrorKind::rejected, std::string(what)};
 }
@@ -253,7 +258,7 @@ Result<void> check_whitelist(const Whitelist& whitelist, std::string_view reposi
         return refused("the whitelist has expired on " + to_rfc3339(whitelist.expires));
     for (const auto& pem : master_keys) {
         const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-        const Pkey key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+        const Pkey key(PEM_read_bio_PUBKEY(bio.get(), nullptr, no_password, nullptr));
         if (key && signed_plainly(key.get(), whitelist.signed_hash, whitelist.signature))
             return {};
     }
@@ -270,7 +275,7 @@ Result<void> check_manifest(const Manifest& manifest, std::string_view repositor
     if (!pem)
         return refused("the certificate cannot be unpacked");
     const Bio bio(BIO_new_mem_buf(pem->data(), static_cast<int>(pem->size())));
-    const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, no_password, nullptr));
     if (!certificate)
         return refused("the certificate cannot be read");
     if (!is_listed(certificate.get(), whitelist))

@@ -4,6 +4,7 @@
 #include "base/files.hpp"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 namespace berth::cache {
 namespace {
@@ -109,6 +110,23 @@ TEST(Manifest, AnExpiredWhitelistIsRefusedAndSaysSince) {
     ASSERT_FALSE(expired);
     EXPECT_NE(expired.error().message.find("2036-11-20"), std::string::npos)
         << expired.error().message;
+}
+
+// OpenSSL would ask for its password on the terminal, and the daemon would wait.
+TEST(Manifest, AnEncryptedCertificateIsRefusedWithoutAQuestion) {
+    Repository sw("sw");
+    const std::string pem =
+        "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+        "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+        "AAAAAAAAAAAAAAAAAAAAAA==\n-----END CERTIFICATE-----\n";
+    std::string object(compressBound(pem.size()), '\0');
+    auto length = object.size();
+    compress(reinterpret_cast<Bytef*>(object.data()), &length,
+             reinterpret_cast<const Bytef*>(pem.data()), pem.size());
+    object.resize(length);
+    sw.manifest.certificate = content_id_of(Algorithm::sha1, object);
+    const auto checked = check_manifest(sw.manifest, sw.fqrn, object, sw.whitelist);
+    EXPECT_EQ(checked.error().message, "the certificate cannot be read");
 }
 
 TEST(Manifest, DocumentsThatAreCutOffOrEmptyAreInvalid) {
