@@ -2,8 +2,6 @@
 
 #include <zlib.h>
 
-#include <algorithm>
-
 namespace berth::cache {
 
 namespace {
@@ -67,28 +65,19 @@ Result<int> unpack_given(z_stream& stream,
 }  // namespace
 
 Result<std::string> inflate(std::string_view bytes, std::size_t bytes_max) {
-    Stream owner;
-    if (!owner.ready() || bytes.size() > UINT32_MAX)
-        return Error{ErrorKind::invalid, "zlib cannot unpack this"};
-    auto& stream = owner.get();
-    owner.give(bytes);
     std::string result;
-    for (int state = Z_OK; state != Z_STREAM_END;) {
-        const auto filled = result.size();
-        const auto room = std::min(step_bytes, bytes_max + 1 - filled);
-        result.resize(filled + room);
-        stream.next_out = reinterpret_cast<Bytef*>(result.data() + filled);
-        stream.avail_out = static_cast<uInt>(room);
-        state = ::inflate(&stream, Z_NO_FLUSH);
-        result.resize(filled + room - stream.avail_out);
-        if (result.size() > bytes_max)
-            return over(bytes_max);
-        const bool stuck = stream.avail_in == 0 && stream.avail_out > 0;
-        if (state != Z_STREAM_END && (state != Z_OK || stuck))
-            return damaged();
-    }
-    if (stream.avail_in != 0)
-        return bytes_after_end();
+    const auto read = [&]() -> Result<std::string_view> {
+        const auto piece = bytes.substr(0, step_bytes);
+        bytes.remove_prefix(piece.size());
+        return piece;
+    };
+    const auto write = [&](std::string_view text) -> Result<void> {
+        result += text;
+        return {};
+    };
+    const auto unpacked = inflate(read, write, bytes_max);
+    if (!unpacked)
+        return unpacked.error();
     return result;
 }
 

@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
-#include <zlib.h>
 
 #include <sstream>
 
@@ -49,15 +48,6 @@ Descriptor file_of(const std::string& bytes) {
     Descriptor file(::memfd_create("bytes", MFD_CLOEXEC));
     EXPECT_TRUE(write_all(file.get(), bytes));
     return file;
-}
-
-std::string packed(const std::string& text) {
-    auto length = compressBound(text.size());
-    std::string result(length, '\0');
-    compress(reinterpret_cast<Bytef*>(result.data()), &length,
-             reinterpret_cast<const Bytef*>(text.data()), text.size());
-    result.resize(length);
-    return result;
 }
 
 std::vector<SampleRepository> sample_repositories() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cache/catalogs.hpp"
+#include "support/packed.hpp"
 
 #include <set>
 #include <string>
@@ -12,7 +13,6 @@ namespace berth::test {
 
 // An open file with these bytes.
 Descriptor file_of(const std::string& bytes);
-std::string packed(const std::string& text);  // in zlib
 
 struct SampleRepository {
     std::string name;

@@ -1,19 +1,12 @@
 #include "cache/inflate.hpp"
+#include "support/packed.hpp"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 namespace berth::cache {
 namespace {
 
-std::string packed(const std::string& text) {
-    auto length = compressBound(text.size());
-    std::string result(length, '\0');
-    compress(reinterpret_cast<Bytef*>(result.data()), &length,
-             reinterpret_cast<const Bytef*>(text.data()), text.size());
-    result.resize(length);
-    return result;
-}
+using test::packed;
 
 TEST(Inflate, GivesBackWhatWasPackedUpToTheLimit) {
     for (const std::size_t size :
