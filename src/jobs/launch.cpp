@@ -65,11 +65,11 @@ std::string launch_file(const WrapperSettings& settings, const Request& request,
     inherited(text, "TMPDIR", "/tmp");
     for (const auto& [name, value] : settings.environment)
         parameter(text, name, value);
+    for (const auto& [name, value] : request.environment)
+        parameter(text, name, value);
     parameter(text, "BERTH_JOB_ID", job_id);
     parameter(text, "MACHINEFEATURES", session + "/machinefeatures");
     parameter(text, "JOBFEATURES", session + "/jobfeatures");
-    for (const auto& [name, value] : request.environment)
-        parameter(text, name, value);
     text += " \\\n    ";
     text += shell_quote(session + (request.script.empty() ? "/files/script" : "/script"));
     for (const auto& argument : request.arguments) {

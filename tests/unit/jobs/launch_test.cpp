@@ -71,7 +71,11 @@ TEST(LaunchFile, ArgumentsAndEnvironmentSurviveTheShell) {
     std::string expected;
     for (std::size_t i = 0; i < request.environment.size(); ++i)
         expected += request.environment[i].first + "=" + request.environment[i].second + "\001";
-    expected += "/r o'o$t/" + session_path(job_id) + "/script\001";
+    const auto session = "/r o'o$t/" + session_path(job_id);
+    expected += "BERTH_JOB_ID=" + std::string(job_id) + "\001";
+    expected += "MACHINEFEATURES=" + session + "/machinefeatures\001";
+    expected += "JOBFEATURES=" + session + "/jobfeatures\001";
+    expected += session + "/script\001";
     for (const auto& argument : request.arguments)
         expected += argument + "\001";
     EXPECT_TRUE(output.ends_with(expected)) << output;
@@ -87,10 +91,11 @@ TEST(LaunchFile, TheSitesEnvironmentComesBeforeTheRequests) {
     EXPECT_LT(launch.find("'BOTH=site'"), launch.find("'BOTH=request'"));
 }
 
-TEST(LaunchFile, TheSitesEnvironmentDoesNotReplaceWhatBerthSets) {
+TEST(LaunchFile, NeitherTheSiteNorTheRequestReplacesWhatBerthSets) {
     const WrapperSettings settings{
-        .root = "/r", .node_url = "", .environment = {{"BERTH_JOB_ID", "x"}, {"JOBFEATURES", "x"}}};
-    const auto launch = launch_file(settings, Request{.script = "x"}, job_id);
+        .root = "/r", .node_url = "", .environment = {{"JOBFEATURES", "x"}}};
+    const Request request{.script = "x", .environment = {{"BERTH_JOB_ID", "x"}}};
+    const auto launch = launch_file(settings, request, job_id);
     EXPECT_LT(launch.find("'BERTH_JOB_ID=x'"),
               launch.find("'BERTH_JOB_ID=" + std::string(job_id) + "'"));
     EXPECT_LT(launch.find("'JOBFEATURES=x'"), launch.find("'JOBFEATURES=/r/"));
