@@ -4,7 +4,7 @@
 #   run.sh BUILD_DIR SECONDS
 #
 # BUILD_DIR is a folder of the preset fuzz in which the *_fuzz targets are built:
-#   cmake --preset fuzz && cmake --build --preset fuzz && tests/fuzz/run.sh build/fuzz 30
+# ./run-tests.sh --only fuzz does that, and then runs this.
 # Fails on a finding (its input is left below BUILD_DIR/run), on a target or a corpus that is
 # missing, and when a parser's source is covered too little (coverage.py says which and how much).
 set -uo pipefail
