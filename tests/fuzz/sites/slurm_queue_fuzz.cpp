@@ -9,6 +9,26 @@ using namespace berth;
 
 namespace {
 
+sites::SlurmSettings two_clusters() {
+    sites::SlurmSettings settings;
+    settings.clusters = "one,two";
+    return settings;
+}
+
+// However its tables look, a site whose configuration names the version has limits.
+void check_limits(const sites::Outcome& table) {
+    static const sites::Slurm one{sites::SlurmSettings()};
+    static const sites::Slurm two{two_clusters()};
+    sites::Outcome config;
+    config.exit_code = 0;
+    config.output = "SLURM_VERSION = 22.05.8\n" + table.output;
+    sites::Outcome partitions = table;
+    partitions.output.insert(0, "PartitionName=grid ");
+    if (!one.read_limits({config, partitions, table, table}) ||
+        !two.read_limits({config, config, partitions, partitions, table, table}))
+        std::abort();
+}
+
 void check(const Result<std::vector<jobs::BatchRecord>>& records) {
     if (!records)
         return;
@@ -36,15 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 1:
             check(slurm.read_history(outcome));
             break;
-        default: {
-            sites::Outcome config;
-            config.exit_code = 0;
-            config.output = "SLURM_VERSION = 22.05.8\n" + outcome.output;
-            sites::Outcome partitions = outcome;
-            partitions.output.insert(0, "PartitionName=grid ");
-            if (!slurm.read_limits({config, partitions, outcome, outcome}))
-                std::abort();
-        }
+        default:
+            check_limits(outcome);
     }
     return 0;
 }
