@@ -53,47 +53,22 @@ json dependency_json(const Dependency& dependency, WallTime now, bool with_error
 }  // namespace
 
 std::vector<Dependency> HealthApi::dependencies() const {
-    const auto now = parts_.clock.wall();
     std::vector<Dependency> all;
-    const auto store = parts_.store.health();
-    const bool store_ok = store.ok && parts_.engine.store_ok();
-    const bool full = store_ok && !store.message.empty();
-    all.push_back({.name = "store", .state = !store_ok ? "down" : full ? "degraded" : "ok"});
-    if (store_ok)
-        all.back().last_success = now;
-    if (!store_ok || full)
-        all.back().error =
-            store.message.empty() ? "some changes are not written yet" : store.message;
-    const auto& batch = parts_.engine.batch_health();
-    all.push_back({.name = "batch", .state = batch.ok ? "ok" : batch.asked ? "down" : "unknown"});
-    if (batch.last_success != SteadyTime())
-        all.back().last_success = batch.last_success_wall;
-    all.back().error = batch.message;
-    const auto& files = parts_.engine.files_problem();
-    all.push_back({.name = "session_root", .state = files.empty() ? "ok" : "down"});
-    all.back().error = files;
-    if (files.empty())
-        all.back().last_success = now;
-    for (const auto& issuer : parts_.authenticator.health()) {
-        Dependency entry{.name = "issuer:" + issuer.issuer};
-        const bool fine = !issuer.stale && issuer.last_error.empty();
-        entry.state = !issuer.usable ? "down" : fine ? "ok" : "degraded";
-        if (issuer.usable)
-            entry.last_success = now - issuer.age;
-        entry.error = issuer.last_error;
-        all.push_back(std::move(entry));
-    }
+    for (const auto* source : sources_)
+        for (auto& dependency : source->dependencies())
+            all.push_back(std::move(dependency));
+    const auto now = parts_.clock.wall();
     for (const auto& certificate : parts_.certificates())
         all.push_back(of_certificate(certificate, now));
     return all;
 }
 
 std::string HealthApi::status(const std::vector<Dependency>& dependencies) const {
-    if (draining_ || parts_.engine.drained())
+    if (draining_ || std::ranges::any_of(sources_, &HealthSource::drained))
         return "draining";
     if (!serving_)
         return "starting";
-    if (dependencies.front().state == "down")
+    if (std::ranges::any_of(sources_, &HealthSource::failing))
         return "failing";
     const auto good = [](const Dependency& entry) { return entry.state == "ok"; };
     return std::ranges::all_of(dependencies, good) ? "ok" : "degraded";
@@ -104,9 +79,11 @@ json HealthApi::details(bool with_errors) const {
     const auto all = dependencies();
     json body = {{"status", status(all)},
                  {"version", BERTH_VERSION},
-                 {"instance", parts_.store.instance()},
+                 {"instance", nullptr},
                  {"started", to_rfc3339(started_)},
                  {"dependencies", json::array()}};
+    if (!instance_.empty())
+        body["instance"] = instance_;
     for (const auto& dependency : all)
         body["dependencies"].push_back(dependency_json(dependency, now, with_errors));
     return body;
@@ -139,16 +116,9 @@ HealthApi::Answer HealthApi::brief(net::Request&) {
 }
 
 void HealthApi::refresh_gauges() {
+    for (auto* source : sources_)
+        source->refresh_gauges();
     auto& metrics = parts_.metrics;
-    metrics.clear("berth_jobs");
-    for (const auto& [key, count] : parts_.engine.counts())
-        metrics.set("berth_jobs", {{"state", key.first}, {"queue", key.second}},
-                    static_cast<double>(count));
-    const auto commits = parts_.store.health().commits;
-    metrics.add("berth_store_transactions_total", {},
-                static_cast<double>(commits - transactions_told_));
-    transactions_told_ = commits;
-    metrics.set("berth_orphans", {}, static_cast<double>(parts_.engine.orphans().size()));
     metrics.clear("berth_dependency_up");
     for (const auto& dependency : dependencies())
         metrics.set("berth_dependency_up", {{"name", dependency.name}},

@@ -4,11 +4,8 @@
 // service starts or drains, and when the store refuses to write.
 #pragma once
 
-#include "auth/authenticator.hpp"
 #include "base/clock.hpp"
 #include "base/metrics.hpp"
-#include "jobs/engine.hpp"
-#include "jobs/store.hpp"
 #include "net/server.hpp"
 
 #include <nlohmann/json_fwd.hpp>
@@ -27,24 +24,33 @@ struct Dependency {
     std::string error = {};
 };
 
+// What a role of the daemon says of itself.
+class HealthSource {
+public:
+    virtual ~HealthSource() = default;
+    virtual std::vector<Dependency> dependencies() const = 0;
+    virtual void refresh_gauges() = 0;
+    virtual bool failing() const { return false; }  // takes no work until it is mended
+    virtual bool drained() const { return false; }  // takes no work because the operator says so
+};
+
 struct Certificate {
     std::string name;
     std::optional<std::chrono::system_clock::time_point> end;
 };
 
-// Threads: the control loop. Lifetime: all parts outlive it.
+// Threads: the control loop. Lifetime: all parts and sources outlive it.
 class HealthApi {
 public:
     struct Parts {
-        jobs::Engine& engine;
-        jobs::Store& store;
-        auth::Authenticator& authenticator;
         Metrics& metrics;
         Clock& clock;
         std::function<std::vector<Certificate>()> certificates;
     };
     explicit HealthApi(Parts parts) : parts_(std::move(parts)), started_(parts_.clock.wall()) {}
 
+    void add(HealthSource& source) { sources_.push_back(&source); }
+    void set_instance(std::string instance) { instance_ = std::move(instance); }
     void set_serving(bool serving) { serving_ = serving; }
     void set_draining(bool draining) { draining_ = draining; }
 
@@ -64,9 +70,10 @@ private:
 
     Parts parts_;
     WallTime started_;
+    std::vector<HealthSource*> sources_;
+    std::string instance_;  // of the store; "" without one
     bool serving_ = false;
     bool draining_ = false;
-    std::uint64_t transactions_told_ = 0;  // of the store, as far as the metrics have them
 };
 
 }  // namespace berth::api

@@ -1,7 +1,9 @@
-// The node door's own endpoints: what wrappers on worker nodes tell the gateway.
+// The node door: what worker nodes ask. By the form of the request: absolute-form and /cvmfs/... go
+// to the cache, /berth/... are the gateway's own endpoints.
 #pragma once
 
 #include "base/networks.hpp"
+#include "cache/service.hpp"
 #include "jobs/engine.hpp"
 #include "net/server.hpp"
 
@@ -11,12 +13,16 @@
 
 namespace berth::api {
 
-// Threads: the control loop. Lifetime: the engine outlives it.
+// Threads: the control loop. Lifetime: engine and cache outlive it.
 class NodeApi {
 public:
-    NodeApi(jobs::Engine& engine, std::vector<Network> networks,
-            std::function<std::string(std::string_view)> sha256_hex)
-        : engine_(engine), networks_(std::move(networks)), sha256_hex_(std::move(sha256_hex)) {}
+    struct Parts {
+        jobs::Engine* engine = nullptr;        // null: this daemon is no gateway
+        cache::CacheService* cache = nullptr;  // null: it is no cache
+        std::function<std::string(std::string_view)> sha256_hex;
+    };
+    NodeApi(Parts parts, std::vector<Network> networks)
+        : parts_(std::move(parts)), networks_(std::move(networks)) {}
     void reload(std::vector<Network> networks) { networks_ = std::move(networks); }
 
     // POST /berth/v1/events/(started|alive|ended)?tag=TAG&index=N with the job's secret as bearer:
@@ -26,9 +32,8 @@ public:
 private:
     http::Response event(const net::Request& request, const std::string& kind);
 
-    jobs::Engine& engine_;
+    Parts parts_;
     std::vector<Network> networks_;
-    std::function<std::string(std::string_view)> sha256_hex_;
 };
 
 }  // namespace berth::api

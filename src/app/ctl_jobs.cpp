@@ -14,24 +14,8 @@ bool print_json(const Options& options, const Answer& answer) {
     return options.json;
 }
 
-}  // namespace
-
-int status(const Options& options) {
-    const auto answer = Client(options).get("/status");
-    if (answer.status != 200)
-        return refused(answer);
-    if (print_json(options, answer))
-        return 0;
-    const auto& body = answer.body;
-    std::printf("berthd %s, instance %s: %s%s\n", show(body["version"]).c_str(),
-                show(body["instance"]).c_str(), show(body["status"]).c_str(),
-                body["drained"].get<bool>() ? " (drained: takes no new jobs)" : "");
-    std::vector<std::vector<std::string>> rows = {{"DEPENDENCY", "STATE", "LAST SUCCESS", "ERROR"}};
-    for (const auto& entry : body["dependencies"])
-        rows.push_back({show(entry["name"]), show(entry["state"]), show(entry["last_success"]),
-                        show(entry["error"])});
-    print_table(rows);
-    rows = {{"JOBS", "QUEUE", "COUNT"}};
+void print_jobs_status(const nlohmann::json& body) {
+    std::vector<std::vector<std::string>> rows = {{"JOBS", "QUEUE", "COUNT"}};
     for (const auto& entry : body["jobs"])
         rows.push_back({show(entry["state"]), show(entry["queue"]), show(entry["count"])});
     std::printf("\n");
@@ -44,6 +28,29 @@ int status(const Options& options) {
     if (body["orphans"].get<std::size_t>() > 0)
         std::printf("\n%s batch jobs carry a tag that the store does not know: berthctl orphans\n",
                     show(body["orphans"]).c_str());
+}
+
+}  // namespace
+
+int status(const Options& options) {
+    const auto answer = Client(options).get("/status");
+    if (answer.status != 200)
+        return refused(answer);
+    if (print_json(options, answer))
+        return 0;
+    const auto& body = answer.body;
+    const bool is_gateway = body.contains("jobs");
+    const bool drained = is_gateway && body["drained"].get<bool>();
+    std::printf("berthd %s, instance %s: %s%s\n", show(body["version"]).c_str(),
+                show(body["instance"]).c_str(), show(body["status"]).c_str(),
+                drained ? " (drained: takes no new jobs)" : "");
+    std::vector<std::vector<std::string>> rows = {{"DEPENDENCY", "STATE", "LAST SUCCESS", "ERROR"}};
+    for (const auto& entry : body["dependencies"])
+        rows.push_back({show(entry["name"]), show(entry["state"]), show(entry["last_success"]),
+                        show(entry["error"])});
+    print_table(rows);
+    if (is_gateway)
+        print_jobs_status(body);
     return 0;
 }
 

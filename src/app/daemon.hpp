@@ -2,10 +2,9 @@
 // them down in reverse. The only place that names implementations.
 #pragma once
 
-#include "api/admin_api.hpp"
-#include "api/api.hpp"
 #include "api/node_api.hpp"
-#include "app/settings.hpp"
+#include "app/cache_role.hpp"
+#include "app/gateway.hpp"
 #include "transfers/key_fetcher.hpp"
 
 #include <boost/asio/signal_set.hpp>
@@ -36,7 +35,8 @@ private:
     // "" when the file was good and is in force; else what is wrong, and nothing has changed.
     std::string reload();
     void apply(config::Config config);
-    Result<std::unique_ptr<jobs::BatchSystem>> make_batch();
+    Result<void> open_door(std::unique_ptr<net::Server>& door, net::ServerSettings settings,
+                           net::Handler handler, const char* key);
     std::vector<api::Certificate> certificates() const;
 
     std::string config_file_;
@@ -54,18 +54,11 @@ private:
     api::Access access_;
     sites::OwnAccountRunner runner_;
 
-    std::unique_ptr<store::SqliteStore> store_;
-    std::unique_ptr<store::OwnFiles> files_;
-    std::unique_ptr<jobs::BatchSystem> batch_;
-    sites::LocalBatch* local_ = nullptr;  // batch_, when it is the local one
-    std::unique_ptr<jobs::EventBus> bus_;
-    std::unique_ptr<jobs::UsageKeeper> usage_;
-    std::unique_ptr<jobs::Engine> engine_;
-    std::unique_ptr<jobs::Service> service_;
-    std::unique_ptr<api::HealthApi> health_;
-    std::unique_ptr<api::Api> api_;
+    api::HealthApi health_;
+    api::AdminApi admin_;
+    std::unique_ptr<Gateway> gateway_;  // null: not this role
+    std::unique_ptr<CacheRole> cache_;  // null: not this role
     std::unique_ptr<api::NodeApi> node_;
-    std::unique_ptr<api::AdminApi> admin_;
     std::unique_ptr<net::Server> observe_door_, admin_door_, node_door_, api_door_;
     TaskGroup tasks_{loop_};
 };

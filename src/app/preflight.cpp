@@ -74,20 +74,36 @@ void check_identities(const config::Config& config, const std::string& account,
     }
 }
 
-}  // namespace
-
-Findings preflight(const config::Config& config, const std::string& account) {
-    Findings findings;
+void check_gateway(const config::Config& config, const std::string& account, Findings& findings) {
     const auto tls = net::TlsContext::load(config.api.certificate, config.api.key);
     if (!tls)
         findings.push_back({"api.certificate", tls.error().message});
     check_place("store.path", config.store.path, findings);
-    check_place("log.audit_file", config.log.audit_file, findings);
-    check_place("admin.socket", config.admin.socket, findings);
     if (config.jobs.batch == "local")
         check_parent("batch.local.spool", config.batch.local.spool, findings);
     check_session_root(config, findings);
     check_identities(config, account, findings);
+}
+
+void check_cache(const config::Config& config, Findings& findings) {
+    check_parent("cache.path", config.cache.path, findings);
+    check_place("cache.access_log", config.cache.access_log, findings);
+    if (auto settings = cache_settings(config); !settings)
+        findings.push_back({"cache.repository", settings.error().message});
+}
+
+}  // namespace
+
+Findings preflight(const config::Config& config, const std::string& account) {
+    Findings findings;
+    if (!config.roles.gateway && !config.roles.cache)
+        findings.push_back({"roles", "leave this daemon nothing to do; set one of them to true"});
+    check_place("log.audit_file", config.log.audit_file, findings);
+    check_place("admin.socket", config.admin.socket, findings);
+    if (config.roles.gateway)
+        check_gateway(config, account, findings);
+    if (config.roles.cache)
+        check_cache(config, findings);
     return findings;
 }
 

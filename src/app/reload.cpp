@@ -28,6 +28,10 @@ std::string fixed_key_that_differs(const config::Config& a, const config::Config
         {"jobs.batch", a.jobs.batch == b.jobs.batch},
         {"batch", a.batch == b.batch},
         {"api.upload_bytes_max", a.api.upload_bytes_max == b.api.upload_bytes_max},
+        {"cache.path", a.cache.path == b.cache.path},
+        {"cache.size", a.cache.size == b.cache.size},
+        {"cache.memory", a.cache.memory == b.cache.memory},
+        {"cache.repository", a.cache_repositories == b.cache_repositories},
         {"tokens.state_path", a.tokens.state_path == b.tokens.state_path},
     };
     for (const auto& [key, same] : fixed)
@@ -68,9 +72,11 @@ std::string Daemon::reload() {
     // Opened anew in any case: after log rotation the name stands for another file.
     if (auto opened = log::set_audit_file(loaded.config.log.audit_file); !opened)
         return "the old configuration stays in force: " + opened.error().message;
-    if (auto certificate =
+    Result<void> certificate;
+    if (api_door_)
+        certificate =
             api_door_->reload_certificate(loaded.config.api.certificate, loaded.config.api.key);
-        !certificate) {
+    if (!certificate) {
         static_cast<void>(log::set_audit_file(config_.log.audit_file));
         return "the old configuration stays in force: " + certificate.error().message;
     }
@@ -83,14 +89,14 @@ void Daemon::apply(config::Config config) {
     config_ = std::move(config);
     log::set_level(log_level(config_));
     fetcher_.set_parent_proxy(config_.proxy.parent, config_.proxy.exceptions);
-    store_->set_free_bytes_min(config_.store.free_bytes_min);
-    api_door_->set_limits(api_server(config_));
-    authenticator_.reload(auth_settings(config_));
-    access_.reload(mapping_rules(config_));
-    engine_->reload(engine_settings(config_));
-    service_->reload(service_settings(config_));
-    usage_->reload(usage_settings(config_));
-    api_->reload(api_settings(config_));
+    if (gateway_) {
+        api_door_->set_limits(api_server(config_));
+        gateway_->reload(config_);
+    }
+    if (cache_)
+        cache_->reload(config_);
+    if (node_door_)
+        node_door_->set_limits(node_server(config_));
     node_->reload(node_networks(config_));
 }
 

@@ -250,6 +250,11 @@ net::ServerSettings node_server(const config::Config& config) {
     net::ServerSettings settings;
     settings.name = "node";
     settings.listen = config.node.listen;
+    settings.gate.methods = "GET HEAD POST PUT DELETE OPTIONS CONNECT";
+    settings.gate.allow_authority = true;
+    settings.connections_max = config.node.connections_max;
+    settings.connections_per_peer_max = config.node.connections_per_peer_max;
+    settings.idle_timeout = config.node.idle_timeout;
     settings.body_bytes_max = 1U << 20U;
     return settings;
 }

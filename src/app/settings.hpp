@@ -6,6 +6,7 @@
 #include "auth/settings.hpp"
 #include "base/log.hpp"
 #include "base/networks.hpp"
+#include "cache/service.hpp"
 #include "config/config.hpp"
 #include "jobs/engine.hpp"
 #include "jobs/service.hpp"
@@ -17,6 +18,7 @@
 #include "sites/slurm.hpp"
 #include "store/session_files.hpp"
 #include "store/sqlite_store.hpp"
+#include "transfers/origin_upstream.hpp"
 
 #include <vector>
 
@@ -41,5 +43,10 @@ net::ServerSettings observe_server(const config::Config& config);
 net::ServerSettings node_server(const config::Config& config);
 net::ServerSettings admin_server(const config::Config& config);
 std::vector<Network> node_networks(const config::Config& config);
+
+// Blocking: reads the key files. Errors: invalid (a server's address), not_found, unavailable.
+Result<cache::CacheSettings> cache_settings(const config::Config& config);
+std::vector<cache::Destination> cache_destinations(const config::Config& config);
+transfers::OriginUpstreamSettings upstream_settings(const config::Config& config);
 
 }  // namespace berth::app

@@ -32,6 +32,7 @@ struct FetchSettings {
     std::chrono::minutes distrust{10};
     std::uint64_t object_bytes_max = 16ULL << 30U;
     std::size_t fetches_max = 10'000;  // at a time
+    unsigned finish_percent = 50;      // with nobody waiting, from here on it goes to its end
 };
 
 // Where an object can be had: a server, and the path of it there.

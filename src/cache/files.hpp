@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +49,11 @@ public:
     virtual Result<void> load(Index& index) = 0;
     virtual Result<void> append(const std::vector<JournalRecord>& records) = 0;
     virtual Result<std::uint64_t> free_bytes() = 0;
+
+    // Small texts that must outlive the process, by name (letters, digits, "." and "-"): replaced
+    // in one step and durable when the call returns.
+    virtual Result<void> save(std::string name, std::string text) = 0;
+    virtual Result<std::string> saved(std::string name) = 0;
 };
 
 }  // namespace berth::cache

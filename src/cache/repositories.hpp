@@ -25,7 +25,8 @@ namespace berth::cache {
 struct RepositorySettings {
     std::string name = {};
     std::vector<ServerUrl> servers = {};
-    std::vector<std::string> master_keys = {};  // PEM texts
+    std::vector<std::string> master_keys = {};  // PEM texts; none: manifests are not judged
+    std::vector<std::string> keep_warm = {};    // sub-trees
 };
 
 class Repositories {
@@ -37,8 +38,8 @@ public:
         // The bytes of a verified content object, by the cache itself.
         std::function<Async<std::string>(std::string repository, ContentId id, char letter)>
             content;
-        // What must outlive the process: the highest revision of each repository.
-        std::function<void(const std::string& repository, std::string manifest_bytes)> remember;
+        // What must outlive the process (repository_record.hpp).
+        std::function<void(const std::string& repository, std::string record)> remember;
     };
     struct Document {
         std::shared_ptr<const std::string> bytes;
@@ -46,7 +47,7 @@ public:
     };
     struct Health {
         std::string name = {}, error = {};
-        bool offline = false;
+        bool offline = false, judged = false;
         std::uint64_t revision = 0;
         std::optional<WallTime> verified = {}, whitelist_expires = {};
     };
@@ -54,14 +55,21 @@ public:
     Repositories(Parts parts, std::vector<RepositorySettings> settings);
     boost::asio::awaitable<void> stop() { co_await tasks_.stop(); }
 
+    // Whether its manifests are verified here: it is configured, with keys.
+    bool judges(const std::string& name) const;
+    // Asks for the manifests of all judged repositories, in the background.
+    void start();
     bool knows(const std::string& name) const { return all_.contains(name); }
     const std::vector<ServerUrl>& servers(const std::string& name) const;
     // The manifest (or whitelist), fresh or, when the servers are gone, the last good one.
     // Errors: unavailable (never had a good one), rejected (what the servers give is not).
     Async<Document> manifest(std::string name);
     Async<Document> whitelist(std::string name);
-    // What was remembered before a restart; what is older is refused from now on.
-    void recall(const std::string& name, const std::string& manifest_bytes);
+    // What was remembered before a restart: verified anew, served while the servers are away, and
+    // what is older is refused. Errors: rejected, invalid.
+    Result<void> recall(const std::string& name, const std::string& record);
+    // The last good manifest.
+    std::optional<Manifest> known(const std::string& name) const;
     // The audited way back to an older revision.
     bool forget_revision(const std::string& name);
     std::vector<Health> health() const;
@@ -79,15 +87,19 @@ private:
         std::optional<WallTime> verified = {};
         std::string error = {};
         bool offline = false;
-        SteadyTime next_try = {};
+        SteadyTime next_try = {}, asked = {}, renewed = {};
         bool refreshing = false;
         std::unique_ptr<boost::asio::steady_timer> done = {};
     };
 
     Async<void> refresh(Repository& repository);
+    boost::asio::awaitable<void> wait_for_refresh(Repository& repository);
+    void begin_refresh(Repository& repository);
     boost::asio::awaitable<void> refresh_once(Repository* repository);
-    Async<void> take_from(Repository& repository, const ServerUrl& server);
-    Async<Copy> get(const ServerUrl& server, const char* name);
+    boost::asio::awaitable<void> refresh_ahead(Repository* repository,
+                                               std::chrono::milliseconds after);
+    Async<void> take_from(Repository& repository, const ServerUrl& server, bool is_last);
+    Async<Copy> get(const ServerUrl& server, const char* name, bool is_last);
     Result<Document> answer(const Repository& repository, const Copy& copy) const;
 
     Parts parts_;

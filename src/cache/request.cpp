@@ -45,25 +45,32 @@ Result<Origin> find_origin(std::string_view authority, const std::vector<Destina
     return origin;
 }
 
-Result<ServerUrl> read_server_url(std::string_view text) {
+Result<Url> read_url(std::string_view text) {
     constexpr std::string_view scheme = "http://";
     constexpr std::string_view form = "\"http://host[:port]/path\"";
     if (!text.starts_with(scheme))
         return ill_formed(text, form);
-    auto rest = text.substr(scheme.size());
+    const auto rest = text.substr(scheme.size());
     const auto slash = std::min(rest.find('/'), rest.size());
     const auto read = http::read_authority(rest.substr(0, slash));
-    rest.remove_prefix(slash);
-    while (rest.ends_with('/'))
-        rest.remove_suffix(1);
-    if (!read || rest.find_first_of("?# ") != std::string_view::npos)
+    if (!read || rest.find_first_of("# ") != std::string_view::npos)
         return ill_formed(text, form);
-    ServerUrl url;
-    url.origin = {.host = to_lower(read->host),
-                  .port = read->port == 0 ? http_port : read->port,
-                  .special_address = true};
-    url.base = rest;
+    Url url;
+    url.origin = {.host = to_lower(read->host), .port = read->port == 0 ? http_port : read->port};
+    url.target = slash == rest.size() ? "/" : rest.substr(slash);
     return url;
+}
+
+Result<ServerUrl> read_server_url(std::string_view text) {
+    auto url = read_url(text);
+    if (!url)
+        return url.error();
+    if (url->target.find('?') != std::string::npos)
+        return ill_formed(text, "\"http://host[:port]/path\"");
+    url->origin.special_address = true;
+    while (url->target.ends_with('/'))
+        url->target.pop_back();
+    return ServerUrl{.origin = std::move(url->origin), .base = std::move(url->target)};
 }
 
 }  // namespace berth::cache

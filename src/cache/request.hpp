@@ -34,6 +34,14 @@ Result<Destination> read_destination(std::string_view text);
 // private address, a pattern never is. Errors: forbidden, invalid.
 Result<Origin> find_origin(std::string_view authority, const std::vector<Destination>& permitted);
 
+// "http://host[:port]/path?query" in its parts; the target is "/" at least.
+struct Url {
+    Origin origin = {};
+    std::string target = {};
+};
+// Errors: invalid.
+Result<Url> read_url(std::string_view text);
+
 // "http://s1.example.org:8000/cvmfs/sw.example.org": where a repository's files are.
 struct ServerUrl {
     Origin origin = {};

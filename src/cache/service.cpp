@@ -102,6 +102,10 @@ void remove_objects(Files* files, std::vector<Key> keys) {
     static_cast<void>(files->append(records));
 }
 
+Result<void> save_text(Files* files, std::string name, std::string text) {
+    return files->save(std::move(name), std::move(text));
+}
+
 Result<void> append_record(Files* files, JournalRecord record) {
     return files->append({record});
 }
@@ -123,22 +127,43 @@ CacheService::CacheService(Parts parts, CacheSettings settings)
                      [this](std::string repository, ContentId id, char letter) {
                          return body_of(std::move(repository), id, letter);
                      },
-                     parts_.remember},
+                     [this](const std::string& repository, std::string record) {
+                         tasks_.spawn("cache_save", save(repository, std::move(record)));
+                     }},
                     settings_.repositories),
       urls_({parts_.loop, parts_.upstream, parts_.clock, parts_.metrics}, UrlSettings()),
       tasks_(parts_.loop) {
     parts_.metrics.describe("berth_cache_requests_total", "Requests of nodes, by outcome.");
     parts_.metrics.describe("berth_cache_bytes_total", "Bytes of content given to nodes.");
+    permit(settings_.destinations);
+}
+
+// The servers of the repositories are permitted as well.
+void CacheService::permit(std::vector<Destination> destinations) {
     for (const auto& repository : settings_.repositories)
         for (const auto& server : repository.servers)
-            settings_.destinations.push_back(
-                {.host = server.origin.host, .port = server.origin.port});
+            destinations.push_back({.host = server.origin.host, .port = server.origin.port});
+    permitted_ = std::move(destinations);
+}
+
+void CacheService::reload(std::uint64_t free_bytes_min, std::vector<Destination> destinations) {
+    settings_.free_bytes_min = free_bytes_min;
+    permit(std::move(destinations));
 }
 
 Result<void> CacheService::start() {
     auto loaded = parts_.files.load(index_);
     if (loaded)
         log::info("cache_loaded", {{"entries", index_.size()}, {"bytes", index_.bytes()}});
+    for (const auto& repository : settings_.repositories) {
+        const auto record = parts_.files.saved(repository.name);
+        if (!record)
+            continue;  // never had a good one
+        if (auto recalled = repositories_.recall(repository.name, *record); !recalled)
+            log::warning("repository_not_recalled",
+                         {{"repository", repository.name}, {"error", recalled.error().message}});
+    }
+    repositories_.start();
     return loaded;
 }
 
@@ -185,7 +210,7 @@ asio::awaitable<http::Response> CacheService::handle(Ask ask) {
     }
     if (name.kind == Kind::content)
         co_return co_await content(std::move(ask), std::move(name), std::move(*sources));
-    const bool judged = name.kind != Kind::other && repositories_.knows(name.repository);
+    const bool judged = name.kind != Kind::other && repositories_.judges(name.repository);
     if (judged)
         co_return co_await document(std::move(name));
     co_return co_await urls_.handle(std::move(ask), std::move(sources->front()));
@@ -195,7 +220,7 @@ asio::awaitable<http::Response> CacheService::handle(Ask ask) {
 Result<std::vector<Source>> CacheService::sources_of(const Ask& ask, const ObjectName& name) const {
     std::vector<Source> sources;
     if (ask.by_proxy) {
-        auto origin = find_origin(ask.authority, settings_.destinations);
+        auto origin = find_origin(ask.authority, permitted_);
         if (!origin)
             return origin.error();
         sources.push_back({.origin = std::move(*origin), .target = ask.target});
@@ -414,6 +439,14 @@ asio::awaitable<void> CacheService::drop(std::vector<Key> keys) {
     for (const auto& key : keys)
         memory_.remove(key);
     co_await offload(parts_.disk, remove_objects, &parts_.files, std::move(keys));
+}
+
+asio::awaitable<void> CacheService::save(std::string repository, std::string record) {
+    const auto saved =
+        co_await offload(parts_.disk, save_text, &parts_.files, repository, std::move(record));
+    if (!saved)
+        log::warning("repository_not_saved",
+                     {{"repository", repository}, {"error", saved.error().message}});
 }
 
 bool CacheService::purge(const Key& key) {

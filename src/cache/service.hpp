@@ -28,6 +28,7 @@ struct CacheSettings {
     std::vector<Destination> destinations = {};
     std::vector<RepositorySettings> repositories = {};
     FetchSettings fetch = {};
+    std::chrono::seconds verify_period{30 * 86400};  // 0 = never
 };
 
 class CacheService {
@@ -39,17 +40,19 @@ public:
         Files& files;
         Clock& clock;
         Metrics& metrics;
-        std::function<void(const std::string& repository, std::string manifest)> remember;
     };
 
     CacheService(Parts parts, CacheSettings settings);
-    // Loads the index. Errors: unavailable.
+    // Loads the index and what is known of the repositories. Errors: unavailable.
     Result<void> start();
     boost::asio::awaitable<void> stop();
 
     boost::asio::awaitable<http::Response> handle(Ask ask);
 
+    void reload(std::uint64_t free_bytes_min, std::vector<Destination> destinations);
+
     Repositories& repositories() { return repositories_; }
+    std::vector<ServerState> servers() const { return parts_.upstream.servers(); }
     struct Status {
         std::uint64_t disk_bytes = 0, disk_capacity = 0, memory_bytes = 0, fetches = 0;
         std::size_t entries = 0;
@@ -62,6 +65,7 @@ public:
 private:
     using Answer = boost::asio::awaitable<http::Response>;
 
+    void permit(std::vector<Destination> destinations);
     Result<std::vector<Source>> sources_of(const Ask& ask, const ObjectName& name) const;
     Answer content(Ask ask, ObjectName name, std::vector<Source> sources);
     Answer from_fetch(ContentId id, std::vector<Source> sources);
@@ -73,10 +77,12 @@ private:
     void keep(const ContentId& id, std::shared_ptr<Fetch> fetch);
     boost::asio::awaitable<void> write_out(Key key, std::shared_ptr<Fetch> fetch);
     boost::asio::awaitable<void> drop(std::vector<Key> keys);
+    boost::asio::awaitable<void> save(std::string repository, std::string record);
     void count(const ObjectName& name, const char* outcome, std::uint64_t bytes);
 
     Parts parts_;
     CacheSettings settings_;
+    std::vector<Destination> permitted_;
     Index index_;
     MemoryTier memory_;
     ContentFetcher fetcher_;

@@ -4,12 +4,15 @@
 #pragma once
 
 #include "base/async.hpp"
+#include "base/clock.hpp"
 #include "http/response_head.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace berth::cache {
 
@@ -37,11 +40,21 @@ public:
     virtual Async<std::string> read(std::chrono::milliseconds limit) = 0;
 };
 
+// What is known of a server from what it was asked so far.
+struct ServerState {
+    std::string name = {};  // "host:port"
+    std::uint64_t requests = 0, failures = 0, bytes = 0;
+    std::string error = {};  // "" = the last request brought an answer
+    std::optional<WallTime> last_success = {};
+};
+
 class Upstream {
 public:
     virtual ~Upstream() = default;
     // Errors: unavailable, timed_out, forbidden (the address must not be asked).
     virtual Async<std::unique_ptr<UpstreamAnswer>> open(UpstreamCall call) = 0;
+    // Of those that were asked.
+    virtual std::vector<ServerState> servers() const { return {}; }
 };
 
 }  // namespace berth::cache

@@ -22,16 +22,49 @@ std::string key_of(std::string_view list, std::size_t index, std::string_view ke
     return element_name(list, index) + "." + std::string(key);
 }
 
+// Written as an empty list: a list with a faulty element is empty too, but is reported already.
+bool is_empty_list(const Document& document, const std::string& key, const Texts& value) {
+    return value.empty() && document.places.has(key) &&
+           !document.places.has(element_name(key, 0)) && !document.is_faulty(key);
+}
+
 void check_roles(Document& document) {
     const auto& roles = document.config.roles;
     const std::pair<const char*, bool> later[] = {
-        {"roles.cache", roles.cache},
         {"roles.staging", roles.staging},
         {"roles.relay", roles.relay},
     };
     for (const auto& [key, on] : later)
         if (on)
             document.report(key, "is not part of this version; write false");
+}
+
+void check_cache(Document& document) {
+    const auto& config = document.config;
+    const auto& repositories = config.cache_repositories;
+    if (config.node.listen.empty() && !document.is_faulty("node.listen"))
+        document.report("roles.cache",
+                        "needs the node door; write [node] listen, for example "
+                        "[\"0.0.0.0:3128\"], and networks");
+    if (config.cache.destinations.empty() && repositories.empty() &&
+        !document.is_faulty("cache.destinations"))
+        document.report("roles.cache",
+                        "has nothing to fetch; add [[cache.repository]] tables or [cache] "
+                        "destinations");
+    std::map<std::string, std::string> seen;
+    for (std::size_t i = 0; i < repositories.size(); ++i) {
+        const auto key = element_name("cache.repository", i);
+        if (const auto [entry, is_new] = seen.emplace(repositories[i].name, key);
+            !is_new && !repositories[i].name.empty())
+            document.report(key + ".name", quoted(repositories[i].name) + " is also the name of " +
+                                               entry->second + "; names must differ");
+        if (is_empty_list(document, key + ".servers", repositories[i].servers))
+            document.report(key + ".servers", "needs at least one server");
+        if (!repositories[i].keep_warm.empty() && repositories[i].public_keys.empty() &&
+            !document.is_faulty(key + ".public_keys"))
+            document.report(key + ".keep_warm",
+                            "needs public_keys: only a verified manifest says what to bring");
+    }
 }
 
 // The keys that are declared with Needed::by_gateway.
@@ -44,12 +77,6 @@ void check_needed(Document& document) {
                                           " = " + std::string(key.example) + " under [" +
                                           std::string(section.path) + "]");
         }
-}
-
-// Written as an empty list: a list with a faulty element is empty too, but is reported already.
-bool is_empty_list(const Document& document, const std::string& key, const Texts& value) {
-    return value.empty() && document.places.has(key) &&
-           !document.places.has(element_name(key, 0)) && !document.is_faulty(key);
 }
 
 void check_gateway(Document& document) {
@@ -262,6 +289,8 @@ void check(Document& document, const std::string& own_account) {
     check_roles(document);
     if (document.config.roles.gateway)
         check_gateway(document);
+    if (document.config.roles.cache)
+        check_cache(document);
     check_listeners(document);
     check_node(document);
     check_jobs(document);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "config/access_values.hpp"
+#include "config/cache_values.hpp"
 #include "config/jobs_values.hpp"
 #include "config/service_values.hpp"
 
@@ -31,6 +32,8 @@ struct Config {
     std::vector<Mapping> mappings = {};  // [[mapping]]; the first that fits wins
     std::vector<Ban> bans = {};          // [[ban]]
     Node node = {};
+    Cache cache = {};
+    std::vector<CacheRepository> cache_repositories = {};  // [[cache.repository]]
     Proxy proxy = {};
     bool operator==(const Config&) const = default;
 };

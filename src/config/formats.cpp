@@ -134,6 +134,20 @@ std::string check_path(Format format, std::string& text, const std::string& base
     return {};
 }
 
+std::string check_destination(std::string_view text) {
+    const auto colon = text.rfind(':');
+    const auto port =
+        colon == text.npos ? std::nullopt : to_number<unsigned>(text.substr(colon + 1));
+    auto host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']'))
+        host = host.substr(1, host.size() - 2);
+    if (port && *port > 0 && *port <= 65535 && check_host(host, true).empty())
+        return {};
+    return quoted(text) +
+           " must be a host and a port: write for example "
+           "\"s1.example.org:80\" or \".example.org:8000\"";
+}
+
 template <class Value>
 std::string message_of(const Result<Value>& result) {
     return result ? std::string() : result.error().message;
@@ -167,6 +181,8 @@ std::string check_text(const Rule& rule, std::string& text, const std::string& b
         case Format::host:
         case Format::host_or_suffix:
             return check_host(text, rule.format == Format::host_or_suffix);
+        case Format::destination:
+            return check_destination(text);
         case Format::word:
             return text.find(' ') == std::string::npos ? "" : quoted(text) + " must have no spaces";
         case Format::any:

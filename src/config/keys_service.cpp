@@ -23,7 +23,7 @@ constexpr Key roles_keys[] = {
     {"cache",
      slot<&Roles::cache>,
      {},
-     "The caching proxy for CVMFS and Frontier; not part of this version."},
+     "The caching proxy for CVMFS and Frontier on the node door. It can be the only role."},
     {"staging",
      slot<&Roles::staging>,
      {},
@@ -59,7 +59,7 @@ constexpr Key api_keys[] = {
     {"count_max", slot<&Api::count_max>, between(1, 1'000'000),
      "The largest \"count\" of one job."},
     {"connections_max", slot<&Api::connections_max>, between(1, 1'000'000),
-     "The most open connections of each door. Berth must be permitted to have that many "
+     "The most open connections of the API. Berth must be permitted to have that many "
      "files open."},
     {"connections_per_peer_max", slot<&Api::connections_per_peer_max>, between(1, 1'000'000),
      "The most open connections of one client address."},
@@ -126,6 +126,13 @@ constexpr Key node_keys[] = {
      {.format = Format::network},
      "The networks of the worker nodes; the node door serves no other address. It is "
      "required when \"listen\" is set, because an open proxy is a configuration error."},
+    {"connections_max", slot<&Node::connections_max>, between(1, 1'000'000),
+     "The most open connections of the node door. Berth must be permitted to have that many "
+     "files open."},
+    {"connections_per_peer_max", slot<&Node::connections_per_peer_max>, between(1, 1'000'000),
+     "The most open connections of one worker node, or of all nodes behind one address."},
+    {"idle_timeout", slot<&Node::idle_timeout>, between(1, 3600),
+     "The time that a connection may stay open without a request."},
 };
 
 constexpr Key proxy_keys[] = {

@@ -64,6 +64,8 @@ struct KindOf {
                 return "host";
             case Format::host_or_suffix:
                 return "host or .domain";
+            case Format::destination:
+                return "host or .domain, and port";
             case Format::word:
                 return "text without spaces";
         }

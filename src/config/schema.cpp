@@ -54,7 +54,8 @@ std::string to_toml(const Slot& slot) {
 
 std::vector<Section> all_sections() {
     std::vector<Section> all;
-    for (const auto part : {service_sections(), access_sections(), jobs_sections()})
+    for (const auto part :
+         {service_sections(), access_sections(), jobs_sections(), cache_sections()})
         all.insert(all.end(), part.begin(), part.end());
     return all;
 }

@@ -26,6 +26,7 @@ enum class Format {
     network,  // ADDRESS/PREFIX
     host,
     host_or_suffix,  // a host, or ".example.org" for all below it
+    destination,     // HOST:PORT, or .DOMAIN:PORT for all below it
     word,            // without spaces
     variables,       // a table: names are those of environment variables
     options,         // a table: names are those of long options
@@ -67,6 +68,7 @@ struct Section {
 std::span<const Section> service_sections();
 std::span<const Section> jobs_sections();
 std::span<const Section> access_sections();
+std::span<const Section> cache_sections();
 std::vector<Section> all_sections();
 
 // A value as it is written in a file.

@@ -62,6 +62,9 @@ struct Store {
 struct Node {
     Texts listen = {};    // empty = no node door
     Texts networks = {};  // not empty when listen is not; base/networks.hpp reads each
+    unsigned connections_max = 20'000;
+    unsigned connections_per_peer_max = 2000;
+    Seconds idle_timeout{75};
     bool operator==(const Node&) const = default;
 };
 

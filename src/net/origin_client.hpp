@@ -11,6 +11,7 @@
 #include "base/async.hpp"
 #include "http/framing.hpp"
 #include "http/response_head.hpp"
+#include "net/origin_connection.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -44,8 +45,6 @@ struct OriginCall {
     http::Headers headers = {};    // without Host and Connection
     std::chrono::milliseconds head_timeout{10000};
 };
-
-class OriginConnection;
 
 // One answer while it arrives.
 class OriginAnswer {

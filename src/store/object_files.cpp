@@ -26,6 +26,7 @@ namespace {
 constexpr std::size_t record_bytes = 40;
 constexpr std::size_t read_bytes = record_bytes * 25'600;  // of the journal, at a time
 constexpr std::uint8_t pinned_flag = 1;
+constexpr std::size_t saved_bytes_max = 16U << 20U;
 
 // kind, key (21), flags, size (8, little-endian), 5 spare, CRC-32 of all that.
 using Record = std::array<std::uint8_t, record_bytes>;
@@ -178,7 +179,7 @@ Result<std::unique_ptr<ObjectFiles>> ObjectFiles::open(const std::string& path) 
         return Error{ErrorKind::conflict,
                      "another berthd uses the cache " + path +
                          "; stop it, or give this one a folder of its own ([cache] path)"};
-    for (const auto* name : {"objects", "new"})
+    for (const auto* name : {"objects", "new", "saved"})
         if (::mkdirat(folder.get(), name, 0700) != 0 && errno != EEXIST)
             return system_error("make " + path + "/" + name, errno);
     clear_folder(folder.get(), "new");
@@ -271,6 +272,14 @@ Result<void> ObjectFiles::append(const std::vector<JournalRecord>& records) {
         text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     return write_all(journal_.get(), text);
+}
+
+Result<void> ObjectFiles::save(std::string name, std::string text) {
+    return replace_file(path_ + "/saved/" + name, text);
+}
+
+Result<std::string> ObjectFiles::saved(std::string name) {
+    return read_file(path_ + "/saved/" + name, saved_bytes_max);
 }
 
 Result<std::uint64_t> ObjectFiles::free_bytes() {

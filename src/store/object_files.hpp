@@ -1,5 +1,5 @@
 // cache::Files below one folder (docs/formats.md): PATH/objects/AA/BB/KEY, PATH/new for what is
-// being filled, PATH/journal. PATH/lock is held: one daemon at a time.
+// being filled, PATH/saved/NAME, PATH/journal. PATH/lock is held: one daemon at a time.
 //
 // No fsync on the way: after an unclean stop every entry is hashed at its first use, and what the
 // journal lost is fetched again.
@@ -25,6 +25,8 @@ public:
     Result<void> load(cache::Index& index) override;
     Result<void> append(const std::vector<cache::JournalRecord>& records) override;
     Result<std::uint64_t> free_bytes() override;
+    Result<void> save(std::string name, std::string text) override;
+    Result<std::string> saved(std::string name) override;
 
 private:
     ObjectFiles(std::string path, Descriptor folder, Descriptor lock);

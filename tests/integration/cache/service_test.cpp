@@ -57,14 +57,16 @@ protected:
 
     void start() {
         files_ = std::move(*store::ObjectFiles::open(folder_.path() + "/cache"));
-        const auto remember = [this](const std::string&, std::string manifest) {
-            remembered_ = std::move(manifest);
-        };
         service_ = std::make_unique<cache::CacheService>(
-            cache::CacheService::Parts{loop_, disk_, upstream_, *files_, clock_, metrics_,
-                                       remember},
+            cache::CacheService::Parts{loop_, disk_, upstream_, *files_, clock_, metrics_},
             settings_);
         ASSERT_TRUE(service_->start());
+        // It asks for the manifest at once; the tests count what comes after.
+        run_until(loop_, [&] {
+            const auto health = service_->repositories().health().front();
+            return health.verified || !health.error.empty();
+        });
+        upstream_.asked.clear();
     }
     void stop() {
         auto task = [](cache::CacheService* service) -> boost::asio::awaitable<int> {
@@ -148,7 +150,6 @@ protected:
     std::set<std::string> down_;
     std::unique_ptr<store::ObjectFiles> files_;
     std::unique_ptr<cache::CacheService> service_;
-    std::string remembered_;
 };
 
 TEST_F(CacheServiceTest, ContentIsFetchedOnceForEveryServerFormAndRestart) {
@@ -165,12 +166,13 @@ TEST_F(CacheServiceTest, ContentIsFetchedOnceForEveryServerFormAndRestart) {
             EXPECT_EQ(got.status, 200);
             EXPECT_TRUE(got.body == body) << size;
         }
+        EXPECT_EQ(upstream_.asked.size(), 1U);
         stop();
         start();
         down_ = {"a", "b"};
         EXPECT_TRUE(get(url).body == body) << "after a restart, without a server";
         down_.clear();
-        EXPECT_EQ(upstream_.asked.size(), 1U);
+        EXPECT_TRUE(upstream_.asked.empty());
     }
 }
 
@@ -186,8 +188,10 @@ TEST_F(CacheServiceTest, RangesAndHeadsAreAnsweredFromWhatIsThere) {
     upstream_.asked.clear();
     EXPECT_EQ(get(url, {}, "HEAD").status, 200);
     EXPECT_TRUE(upstream_.asked.empty());
+    const auto entries = service_->status().entries;
     EXPECT_EQ(get(content("never fetched"), {}, "HEAD").status, 200);
-    EXPECT_EQ(service_->status().entries, 1U) << "HEAD stores nothing";
+    settle();
+    EXPECT_EQ(service_->status().entries, entries) << "HEAD stores nothing";
 }
 
 TEST_F(CacheServiceTest, ARetryAfterBadDataLooksAtTheStoredCopy) {
@@ -236,7 +240,6 @@ TEST_F(CacheServiceTest, RefusalsMoveTheClientToWhereItShouldGo) {
 TEST_F(CacheServiceTest, OnlyVerifiedManifestsThatAreNotOlderAreServed) {
     const auto url = "http://a/cvmfs/" + std::string(fqrn) + "/.cvmfspublished";
     EXPECT_EQ(get(url).body, sample("sw.published"));
-    EXPECT_EQ(remembered_, sample("sw.published"));
     upstream_.asked.clear();
     EXPECT_EQ(get("/cvmfs/" + std::string(fqrn) + "/.cvmfspublished").body, sample("sw.published"));
     EXPECT_EQ(get("/cvmfs/" + std::string(fqrn) + "/.cvmfswhitelist").body, sample("sw.whitelist"));

@@ -23,10 +23,24 @@ TEST_P(ChecksTest, AreReportedAtTheKeyAtFault) {
 INSTANTIATE_TEST_SUITE_P(
     BetweenValues, ChecksTest,
     testing::Values(
-        Case{"roles.cache = true\nroles.staging = true\nroles.relay = true\n",
-             "2:15 roles.cache: is not part of this version; write false\n"
-             "3:17 roles.staging: is not part of this version; write false\n"
-             "4:15 roles.relay: is not part of this version; write false\n"},
+        Case{"roles.staging = true\nroles.relay = true\n",
+             "2:17 roles.staging: is not part of this version; write false\n"
+             "3:15 roles.relay: is not part of this version; write false\n"},
+        Case{"roles.cache = true\n",
+             "2:15 roles.cache: needs the node door; write [node] listen, for example "
+             "[\"0.0.0.0:3128\"], and networks\n"
+             "2:15 roles.cache: has nothing to fetch; add [[cache.repository]] tables or [cache] "
+             "destinations\n"},
+        Case{"roles.cache = true\n[node]\nlisten = [\"127.0.0.1:3128\"]\n"
+             "networks = [\"127.0.0.0/8\"]\n"
+             "[[cache.repository]]\nname = \"sw.example.org\"\nservers = []\n"
+             "[[cache.repository]]\nname = \"sw.example.org\"\nkeep_warm = [\"/\"]\n"
+             "servers = [\"http://s1.example.org/cvmfs/sw.example.org\"]\n",
+             "8:11 cache.repository[1].servers: needs at least one server\n"
+             "10:8 cache.repository[2].name: \"sw.example.org\" is also the name of "
+             "cache.repository[1]; names must differ\n"
+             "11:13 cache.repository[2].keep_warm: needs public_keys: only a verified manifest "
+             "says what to bring\n"},
         Case{"[node]\nlisten = [\"127.0.0.1:3128\"]\n",
              "2:1 node.networks: is needed with node.listen, because an open proxy is a "
              "configuration error; write the networks of the worker nodes, for example "

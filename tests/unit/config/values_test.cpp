@@ -42,13 +42,17 @@ INSTANTIATE_TEST_SUITE_P(
              "local"},
         Case{"[site]\n[[site.reachabel]]\n",
              "3:8 site.reachabel: is unknown; did you mean \"reachable\"?"},
-        Case{"[cache]\nsize = \"1GB\"\n", "2:2 cache: is not part of this version; remove it"},
-        Case{"[[cache.repository]]\n", "2:3 cache: is not part of this version; remove it"},
+        Case{"[cache]\ndestinations = [\"s1.example.org\", \"http://s1:80\", "
+             "\".example.org:8000\"]\n",
+             "3:17 cache.destinations[1]: \"s1.example.org\" must be a host and a port: write for "
+             "example \"s1.example.org:80\" or \".example.org:8000\"\n"
+             "3:35 cache.destinations[2]: \"http://s1:80\" must be a host and a port: write for "
+             "example \"s1.example.org:80\" or \".example.org:8000\""},
         Case{"[batch.pbs]\n", "2:8 batch.pbs: is not part of this version; remove it"},
         Case{"\"something\\u0007else\" = 1\n[log]\n",
              "2:1 something\\x07else: is unknown; known here are roles, api, observe, admin, log, "
              "store, "
-             "node, proxy, issuer, tokens, mapping, ban, jobs, batch, queue, site"}));
+             "node, proxy, issuer, tokens, mapping, ban, jobs, batch, queue, site, cache"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, ValuesTest,
