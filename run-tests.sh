@@ -53,7 +53,7 @@ packages="libboost1.81-dev libssl-dev nlohmann-json3-dev libspdlog-dev libcurl4-
     slurmctld slurmd slurm-client munge slurmdbd slurmrestd mariadb-server slurm-wlm-basic-plugins
     slurm-wlm-mysql-plugin slurm-wlm-jwt-plugin busybox dash curl jq openssl procps iproute2 git
     python3 python3-jsonschema python3-yaml python3-pytest python3-cryptography python3-jwt python3-seccomp
-    systemd libfaketime libseccomp-dev strace wrk ca-certificates"
+    systemd libfaketime libseccomp-dev strace wrk ca-certificates nginx-light apache2-bin"
 
 passed=0
 failed=0
