@@ -112,7 +112,7 @@ def test_forget_revision_is_the_way_back(lab):
 
 BAD = {
     "manifest signed by another key": lambda publisher: {
-        ".cvmfspublished": publisher.manifest(publisher.root, 9, 1_800_000_000, signer=make_key())},
+        ".cvmfspublished": publisher.manifest(publisher.root, 9, 1_800_000_000, signer=make_key("stranger"))},
     "manifest with a flipped bit": lambda publisher: {
         ".cvmfspublished": origin.flipped(publisher.manifest(publisher.root, 9, 1_800_000_000), 30)},
     "manifest with a flipped bit in its signature": lambda publisher: {
@@ -124,7 +124,7 @@ BAD = {
         ".cvmfswhitelist": publisher.whitelist(expires_days=-1)},
     "whitelist signed by another master key": lambda publisher: {
         ".cvmfspublished": publisher.manifest(publisher.root, 9, 1_800_000_000),
-        ".cvmfswhitelist": publisher.whitelist(master=make_key())},
+        ".cvmfswhitelist": publisher.whitelist(master=make_key("stranger"))},
     "whitelist of another repository": lambda publisher: {
         ".cvmfspublished": publisher.manifest(publisher.root, 9, 1_800_000_000),
         ".cvmfswhitelist": publisher.whitelist(fqrn="evil.example.org")},
@@ -184,7 +184,9 @@ def test_a_manifest_comes_within_the_clients_patience(lab, fault, both):
         one.behaviours[path] = act
     time.sleep(OUTDATED_S)
     lab.reader.connection.patience_s = 5
-    assert lab.revision() == (5 if both else 6)
+    assert lab.revision() in ([5] if both else [5, 6])
+    if not both:
+        wait_until(lambda: lab.revision() == 6, 30, "the new revision, which the second server has", 0.5)
 
 
 def test_without_servers_the_repository_is_offline_and_comes_back(lab):

@@ -28,7 +28,7 @@ class Cache(Berth):
             "node": {"listen": ["127.0.0.1:%d" % self.port], "networks": ["127.0.0.0/8"]},
             "observe": {"listen": ["127.0.0.1:%d" % self.observe_port]},
             "admin": {"socket": self.socket},
-            "cache": {"path": self.path, "size": "1GB", "memory": "100MB", "free_bytes_min": "0",
+            "cache": {"path": self.path, "size": "1GB", "memory": "100MB", "free_bytes_min": "0B",
                       "destinations": list(destinations)},
             "cache.repository": repositories,
         }
@@ -50,8 +50,11 @@ class Cache(Berth):
         return json.loads(self.observe("/health")[1])
 
     def is_offline(self, fqrn):
-        """What health says of a repository."""
-        return next(one["offline"] for one in self.health()["repositories"] if one["name"] == fqrn)
+        """What health and metrics say of a repository; they must agree."""
+        entry = next(one for one in self.health()["dependencies"] if one["name"] == "repository:" + fqrn)
+        offline = entry["state"] != "ok"
+        assert self.metric("berth_cache_offline", repository=fqrn) == offline, entry
+        return offline
 
     def ctl(self, *arguments, check=True):
         done = subprocess.run([*account.prefix(), self.programs.berthctl, "--socket", self.socket, *arguments], text=True,

@@ -2,6 +2,7 @@
 The large ones in data/ were made by the real server tools."""
 
 import datetime
+import functools
 import hashlib
 import os
 import sqlite3
@@ -26,7 +27,9 @@ CREATE TABLE properties (key TEXT, value TEXT);
 """
 
 
-def make_key():
+@functools.cache
+def make_key(name):
+    """The same one for the same name: it takes a while to make one."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -59,7 +62,7 @@ class Publisher:
 
     def __init__(self, fqrn):
         self.fqrn = fqrn
-        self.master, self.signer = make_key(), make_key()
+        self.master, self.signer = make_key("master"), make_key("signer")
         certificate = make_certificate(self.signer)
         self.fingerprint = certificate.fingerprint(hashes.SHA1()).hex(":").upper()
         self.files = {}

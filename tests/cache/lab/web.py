@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 from support.berth import free_port
 from support.waiting import wait_until
@@ -127,5 +128,7 @@ class WebServer:
         """Counts of requests by path."""
         return collections.Counter(line.split(" ", 2)[2] for line in self._read("access.log").splitlines())
 
-    def objects_asked(self):
-        return sum(count for path, count in self.asked().items() if "/data/" in path)
+    def objects_asked(self, fqrn):
+        """Requests for content objects; 0.2 s later, because servers write their logs after the answers."""
+        time.sleep(0.2)
+        return sum(count for path, count in self.asked().items() if path.startswith("/cvmfs/%s/data/" % fqrn))
