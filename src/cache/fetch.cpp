@@ -16,6 +16,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds stalled_after{4};  // the client gives up after 5 s
 
 Result<std::unique_ptr<NewObject>> create_with(Files* files, std::string first) {
     auto made = files->create();
@@ -32,7 +33,15 @@ Result<void> write_piece(NewObject* file, std::string piece) {
 }  // namespace
 
 Fetch::Fetch(asio::io_context& loop, const ContentId& id)
-    : id_(id), hash_(id.algorithm), change_(loop, asio::steady_timer::time_point::max()) {}
+    : id_(id),
+      hash_(id.algorithm),
+      progressed_(std::chrono::steady_clock::now()),
+      change_(loop, asio::steady_timer::time_point::max()) {}
+
+bool Fetch::is_stalled() const {
+    return state_ == State::running &&
+           std::chrono::steady_clock::now() - progressed_ >= stalled_after;
+}
 
 asio::awaitable<void> Fetch::changed() {
     co_await change_.async_wait(as_result);
@@ -41,7 +50,7 @@ asio::awaitable<void> Fetch::changed() {
 std::uint64_t Fetch::available() const {
     if (state_ == State::verified)
         return size_;
-    return state_ == State::running && streams_ && size_ > 0 ? size_ - 1 : 0;
+    return state_ == State::running && streams_ && !held_ && size_ > 0 ? size_ - 1 : 0;
 }
 
 Result<std::string> Fetch::read(std::uint64_t offset, std::size_t most) const {
@@ -80,6 +89,7 @@ Async<void> Fetch::add(std::string piece, asio::thread_pool& disk, Files& files)
         file_size_ += bytes;
     }
     size_ += bytes;
+    progressed_ = std::chrono::steady_clock::now();
     streams_ = streams_ || file_size_ > 0;
     if (streams_)
         tell();
@@ -88,6 +98,11 @@ Async<void> Fetch::add(std::string piece, asio::thread_pool& disk, Files& files)
 
 void Fetch::stream_now() {
     streams_ = true;
+    tell();
+}
+
+void Fetch::release() {
+    held_ = false;
     tell();
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/async.hpp"
+#include "base/clock.hpp"
 #include "cache/content.hpp"
 #include "cache/files.hpp"
 
@@ -42,20 +43,27 @@ public:
     // Bytes that may be given out by now: none of a small body before it is verified, unless that
     // takes long.
     std::uint64_t available() const;
-    bool streams() const { return streams_ || state_ == State::verified; }
+    bool streams() const { return available() > 0 || state_ == State::verified; }
+    // No byte has come for so long that who waits gives up soon: better sent elsewhere now.
+    bool is_stalled() const;
     // At most `most` of these from `offset` on. Errors: unavailable (the file cannot be read).
     Result<std::string> read(std::uint64_t offset, std::size_t most) const;
     // A verified body that is small enough to be in memory; else null.
     std::shared_ptr<const std::string> whole() const { return whole_; }
-    // Returns at the next change.
+    // Returns at the next change, or after a while without one.
     boost::asio::awaitable<void> changed();
 
     // ---- for the fetcher
     void expect(std::optional<std::uint64_t> length) { length_ = length; }
     Async<void> add(std::string piece, boost::asio::thread_pool& disk, Files& files);
     bool is_right() const { return hash_.value() == id_; }
+    // Like a small one: an earlier fetch of this object was cut, and who asks again must not be
+    // cut twice.
+    void hold_back() { held_ = true; }
     // From now on it is given out while it arrives, however small it is.
     void stream_now();
+    void release();
+    void tell() { change_.cancel(); }
     void verified();
     void cut();
     void fail(int status);
@@ -65,14 +73,13 @@ public:
     int waiting = 0;  // clients
 
 private:
-    void tell() { change_.cancel(); }
-
     ContentId id_;
     ContentHash hash_;
     State state_ = State::running;
     int status_ = 0;
     std::optional<std::uint64_t> length_ = {};
-    bool streams_ = false;
+    bool streams_ = false, held_ = false;
+    SteadyTime progressed_;
     std::uint64_t size_ = 0;
     std::string buffer_;  // the body while it is small
     std::shared_ptr<const std::string> whole_ = {};

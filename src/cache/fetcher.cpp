@@ -14,6 +14,10 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::size_t distrusted_max = 10'000;
+constexpr std::size_t broken_max = 10'000;
+constexpr std::chrono::seconds hold_back_for{30};  // after a transfer that was cut
+constexpr milliseconds held_at_most{3500};         // the client gives up after 5 s
+constexpr milliseconds look_interval{250};         // at whether a fetch has stalled
 constexpr std::size_t tries_per_source = 2;
 constexpr std::uint64_t slow_bytes_per_s = 4096;  // the client's own limit is 1024 over 5 s
 
@@ -87,10 +91,41 @@ std::shared_ptr<Fetch> ContentFetcher::fetch(const ContentId& id, std::vector<So
         return running->second;
     if (fetches_.size() >= settings_.fetches_max)
         return nullptr;
-    auto made = std::make_shared<Fetch>(parts_.loop, id);
-    fetches_.emplace(id, made);
+    const auto broken = broken_.find(id);
+    auto made = start(id, broken != broken_.end() && broken->second > parts_.clock.steady());
     tasks_.spawn("fetch", run(id, std::move(sources)));
     return made;
+}
+
+std::shared_ptr<Fetch> ContentFetcher::start(const ContentId& id, bool hold_back) {
+    auto made = std::make_shared<Fetch>(parts_.loop, id);
+    if (hold_back)
+        made->hold_back();
+    fetches_[id] = made;
+    tasks_.spawn("fetch_watch", watch(made));
+    return made;
+}
+
+// Whoever waits for it must have bytes, or be sent elsewhere, before the client's patience ends.
+asio::awaitable<void> ContentFetcher::watch(std::weak_ptr<Fetch> watched) {
+    const auto began = std::chrono::steady_clock::now();
+    for (auto pause = settings_.stream_after;; pause = look_interval) {
+        co_await sleep_for(pause);
+        const auto fetch = watched.lock();
+        if (!fetch || fetch->state() != Fetch::State::running)
+            co_return;
+        fetch->stream_now();
+        if (std::chrono::steady_clock::now() - began >= held_at_most)
+            fetch->release();
+    }
+}
+
+void ContentFetcher::note_broken(const ContentId& id) {
+    const auto now = parts_.clock.steady();
+    if (broken_.size() >= broken_max)
+        std::erase_if(broken_, [&](const auto& entry) { return entry.second <= now; });
+    if (broken_.size() < broken_max)
+        broken_[id] = now + hold_back_for;
 }
 
 bool ContentFetcher::is_trusted(const ContentId& id, const Source& source) const {
@@ -115,17 +150,12 @@ asio::awaitable<void> ContentFetcher::run(ContentId id, std::vector<Source> sour
         if (is_trusted(id, source))
             progress.sources.push_back(std::move(source));
     progress.tries.assign(progress.sources.size(), 0);
-    const auto early = [](std::weak_ptr<Fetch> fetch, milliseconds after) -> asio::awaitable<void> {
-        co_await sleep_for(after);
-        if (const auto alive = fetch.lock(); alive && alive->state() == Fetch::State::running)
-            alive->stream_now();
-    };
     for (;;) {
-        std::weak_ptr<Fetch> watched = progress.fetch;
-        tasks_.spawn("fetch_early", early(std::move(watched), settings_.stream_after));
         const bool complete = co_await transfer(progress);
         if (!complete) {
             fetches_.erase(id);
+            if (progress.fetch->size() > 0)
+                note_broken(id);
             progress.fetch->fail(progress.status());
             co_return;
         }
@@ -138,8 +168,7 @@ asio::awaitable<void> ContentFetcher::run(ContentId id, std::vector<Source> sour
             progress.tries[at] = tries_per_source;
         }
         progress.gave.clear();
-        auto again = std::make_shared<Fetch>(parts_.loop, id);
-        fetches_[id] = again;
+        auto again = start(id, true);
         progress.fetch->cut();
         progress.fetch = std::move(again);
     }

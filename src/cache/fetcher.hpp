@@ -81,12 +81,16 @@ private:
     bool is_trusted(const ContentId& id, const Source& source) const;
     void distrust(const ContentId& id, const Source& source);
     void finish(const ContentId& id, Progress& progress);
+    std::shared_ptr<Fetch> start(const ContentId& id, bool hold_back);
+    boost::asio::awaitable<void> watch(std::weak_ptr<Fetch> watched);
+    void note_broken(const ContentId& id);
 
     Parts parts_;
     FetchSettings settings_;
     TaskGroup tasks_;
     std::unordered_map<ContentId, std::shared_ptr<Fetch>> fetches_;
     std::map<std::pair<ContentId, std::string>, SteadyTime> distrusted_;  // until
+    std::unordered_map<ContentId, SteadyTime> broken_;  // transfers that were cut; held back until
 };
 
 }  // namespace berth::cache

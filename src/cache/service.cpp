@@ -354,8 +354,10 @@ CacheService::Answer CacheService::from_fetch(ContentId id, std::vector<Source> 
         const auto fetch = fetcher_.fetch(id, sources);
         if (!fetch)
             co_return refusal(403, "too many objects are being fetched; try another proxy");
-        while (fetch->state() == Fetch::State::running && !fetch->streams())
+        while (fetch->state() == Fetch::State::running && !fetch->streams() && !fetch->is_stalled())
             co_await fetch->changed();
+        if (fetch->is_stalled())
+            co_return refusal(504, "the servers of the repository do not answer in time");
         if (fetch->state() == Fetch::State::cut)
             continue;  // nothing of it was given out
         if (fetch->state() == Fetch::State::failed)

@@ -225,6 +225,30 @@ TEST_F(CacheServiceTest, ALiarIsCutAndTheRetryIsRight) {
     EXPECT_EQ(get(small).body, "small and right") << "nothing was given out before";
 }
 
+TEST_F(CacheServiceTest, ANodeIsNotCutTwiceWhenNoServerHasTheWholeObject) {
+    const auto body = std::string(900'000, 'v');
+    const auto url = content(body);
+    auto& script = scripts_[url.substr(8)];
+    script.break_at = 500'000;
+    script.ranges = false;
+    EXPECT_TRUE(get(url).reset) << "bytes had been sent";
+    const auto second = get(url);
+    EXPECT_EQ(second.status, 502);
+    EXPECT_FALSE(second.reset);
+    script.break_at = SIZE_MAX;
+    EXPECT_TRUE(get(url).body == body);
+}
+
+TEST_F(CacheServiceTest, ANodeIsSentToTheNextServerBeforeItsPatienceEnds) {
+    stop();
+    settings_.fetch.first_byte = settings_.fetch.last_stall = 60s;
+    start();
+    const auto url = content("nothing of this comes");
+    scripts_[url.substr(8)].head_after = 50s;
+    EXPECT_EQ(get(url).status, 504);
+    EXPECT_EQ(get(url).status, 504) << "at once: the fetch has stalled";
+}
+
 TEST_F(CacheServiceTest, RefusalsMoveTheClientToWhereItShouldGo) {
     EXPECT_EQ(get("http://elsewhere.example.org/x").status, 403);
     EXPECT_EQ(get("http://open.example.org:8080/x").status, 403);
