@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "cache/key.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -27,6 +28,12 @@ std::optional<std::uint64_t> range_begin(std::string_view content_range) {
         return std::nullopt;
     content_range.remove_prefix(6);
     return to_number<std::uint64_t>(content_range.substr(0, content_range.find('-')));
+}
+
+// A server is distrusted for what it has under one name: another name of the object, made up by a
+// client, must not bring the right one into discredit.
+std::string place_of(const Source& source) {
+    return Key::of_url(source.origin.name() + source.target).hex();
 }
 
 }  // namespace
@@ -129,7 +136,7 @@ void ContentFetcher::note_broken(const ContentId& id) {
 }
 
 bool ContentFetcher::is_trusted(const ContentId& id, const Source& source) const {
-    const auto found = distrusted_.find({id, source.origin.name()});
+    const auto found = distrusted_.find({id, place_of(source)});
     return found == distrusted_.end() || found->second <= parts_.clock.steady();
 }
 
@@ -138,7 +145,7 @@ void ContentFetcher::distrust(const ContentId& id, const Source& source) {
     if (distrusted_.size() >= distrusted_max)
         std::erase_if(distrusted_, [&](const auto& entry) { return entry.second <= now; });
     if (distrusted_.size() < distrusted_max)
-        distrusted_[{id, source.origin.name()}] = now + settings_.distrust;
+        distrusted_[{id, place_of(source)}] = now + settings_.distrust;
     parts_.metrics.add("berth_cache_upstream_total",
                        {{"server", source.origin.name()}, {"outcome", "wrong_bytes"}});
     log::warning("wrong_bytes", {{"server", source.origin.name()}, {"object", id.text()}});

@@ -43,17 +43,31 @@ private:
     std::chrono::milliseconds stall_;
 };
 
-// What a client's request has that the server should see.
-http::Headers request_headers(const Ask& ask, bool conditional) {
-    http::Headers headers;
+// What may come from one client and lead to an answer for all: nothing that the URL does not say
+// and a server might still heed, as X-Forwarded-Host. The geo service looks at X-Forwarded-For.
+bool is_harmless(std::string_view name) {
+    constexpr std::array<std::string_view, 7> names = {
+        "accept",        "cache-control",   "pragma",    "user-agent",
+        "x-frontier-id", "x-forwarded-for", "cvmfs-info"};
+    return std::ranges::find(names, name) != names.end() || name.starts_with("x-cvmfs-");
+}
+
+bool is_own(std::string_view name) {
     constexpr std::array<std::string_view, 4> own = {"if-modified-since", "if-none-match", "range",
                                                      "if-range"};
+    return std::ranges::find(own, name) != own.end();
+}
+
+// What a client's request has that the server should see. `shared`: others may get the answer.
+http::Headers request_headers(const Ask& ask, bool conditional, bool shared) {
+    http::Headers headers;
     const auto sent = end_to_end(ask.headers);
     for (const auto& [name, value] : sent.all()) {
         const auto key = to_lower(name);
-        const bool is_own = std::ranges::find(own, key) != own.end();
-        if (key != "host" && key != "content-length" && key != "expect" &&
-            (!is_own || (!conditional && ask.headers.contains("Range"))))
+        if (key == "host" || key == "content-length" || key == "expect")
+            continue;
+        if (is_own(key) ? !conditional && ask.headers.contains("Range")
+                        : !shared || is_harmless(key))
             headers.add(name, value);
     }
     headers.add("Via", "1.1 berth");
@@ -177,7 +191,9 @@ asio::awaitable<UrlCache::Outcome> UrlCache::transfer(Ask ask, Source source,
                                                       std::shared_ptr<const Entry> stale) {
     const auto controls = request_controls(ask.headers);
     UpstreamCall call{.origin = source.origin, .target = source.target, .method = ask.method};
-    call.headers = request_headers(ask, stale != nullptr);
+    const bool shared =
+        !controls.no_store && !controls.authorized && !ask.headers.contains("Range");
+    call.headers = request_headers(ask, stale != nullptr, shared);
     if (stale && stale->headers.contains("ETag"))
         call.headers.add("If-None-Match", std::string(stale->headers.get("ETag")));
     if (stale && stale->headers.contains("Last-Modified"))

@@ -313,6 +313,30 @@ TEST_F(CacheServiceTest, AnUrlIsCachedAsHttpSays) {
     EXPECT_EQ(upstream_.asked.size(), 5U) << "not kept";
 }
 
+TEST_F(CacheServiceTest, AServerSeesNothingThatCouldMakeASharedAnswerOneClients) {
+    http::Headers seen;
+    upstream_.answer = [&](const cache::UpstreamCall& call) {
+        seen = call.headers;
+        return ScriptedAnswer{.body = "x", .headers = {{"Cache-Control", "max-age=9"}}};
+    };
+    const http::Headers sent = {{"X-Forwarded-Host", "evil"}, {"X-Frontier-Id", "1"}};
+    get("http://open.example.org/a", sent);
+    EXPECT_FALSE(seen.contains("X-Forwarded-Host"));
+    EXPECT_TRUE(seen.contains("X-Frontier-Id"));
+    auto own = sent;
+    own.add("Authorization", "Bearer x");
+    get("http://open.example.org/b", own);
+    EXPECT_TRUE(seen.contains("X-Forwarded-Host")) << "this answer is for nobody else";
+}
+
+TEST_F(CacheServiceTest, AnotherNameOfAnObjectDoesNotDiscreditItsServer) {
+    const auto url = content("the right bytes");
+    for (const std::string host : {"a", "b"})
+        of_host_[host + url.substr(8) + "?x=y"] = {.body = "wrong"};
+    EXPECT_EQ(get(url + "?x=y").status, 502);
+    EXPECT_EQ(get(url).body, "the right bytes");
+}
+
 TEST_F(CacheServiceTest, ABrokenBodyOfAnUrlIsNeverTakenForTheWholeNorKept) {
     const auto url = std::string("http://open.example.org/y");
     auto& script = scripts_["/y"];
