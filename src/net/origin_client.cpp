@@ -253,6 +253,9 @@ Async<std::unique_ptr<OriginAnswer>> OriginClient::open(OriginCall call) {
             head = co_await read_head(*connection, to_head, call.head_timeout, received);
         else
             head = sent.error();
+        // A body that some servers send after the head of a HEAD would be the next answer.
+        if (head && to_head)
+            head->keep_alive = false;
         if (head)
             co_return std::make_unique<OriginAnswer>(*this, std::move(connection),
                                                      std::move(*head));
