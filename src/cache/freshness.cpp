@@ -166,7 +166,8 @@ bool may_store(int status, const RequestControls& request, const http::Headers& 
         return false;
     const bool explicit_lifetime =
         controls.max_age || controls.s_maxage || response.contains("Expires");
-    if (status >= 300 && status != 404 && status != 410)
+    // An error without a lifetime is not kept: a client that says max-stale would get it again.
+    if (status >= 300)
         return explicit_lifetime;
     return explicit_lifetime || is_heuristic(status) || controls.is_public;
 }
@@ -175,7 +176,8 @@ Use use_of(const Freshness& stored, const RequestControls& request, WallTime now
     if (request.no_cache || stored.no_cache)
         return Use::revalidate;
     const auto age = stored.age(now);
-    if (request.max_age && age > *request.max_age)
+    // max-age=0 is how a client asks for a look at the server, however new the copy is.
+    if (request.max_age && (age > *request.max_age || *request.max_age == seconds(0)))
         return Use::revalidate;
     const auto left = stored.lifetime - age;
     if (left > seconds(0))

@@ -82,7 +82,7 @@ TEST(Freshness, WhatMayBeStored) {
              Case{200, {{"Vary", "Accept-Encoding"}, {"Cache-Control", "max-age=61"}}, true},
              Case{200, {{"Vary", "*"}}, false},
              Case{200, {{"Set-Cookie", "a=b"}, {"Cache-Control", "max-age=61"}}, false},
-             Case{404, {}, true},
+             Case{404, {}, false},
              Case{503, {}, false},
              Case{503, {{"Cache-Control", "max-age=30"}}, true},
              Case{302, {}, false},
@@ -106,7 +106,7 @@ TEST(Freshness, TheClientsWordsAreHeard) {
     EXPECT_EQ(use({{"Cache-Control", "max-stale=1"}, {"Pragma", "no-cache"}}, seconds(1)),
               Use::revalidate);
     EXPECT_EQ(use({{"Cache-Control", "no-cache"}}, seconds(1)), Use::revalidate);
-    EXPECT_EQ(use({{"Cache-Control", "max-age=0"}}, seconds(1)), Use::revalidate);
+    EXPECT_EQ(use({{"Cache-Control", "max-age=0"}}, seconds(0)), Use::revalidate);
     EXPECT_EQ(use({{"Cache-Control", "max-age=10"}}, seconds(10)), Use::serve);
     EXPECT_EQ(use({{"Cache-Control", "min-fresh=10"}}, seconds(51)), Use::revalidate);
     EXPECT_EQ(use({{"Cache-Control", "max-stale=1"}}, seconds(61)), Use::serve);
