@@ -227,6 +227,8 @@ asio::awaitable<UrlCache::Outcome> UrlCache::transfer(Ask ask, Source source,
     std::string body;
     while (head.has_body) {
         auto piece = co_await reply.read(settings_.stall);
+        if (!piece && stale && may_serve_stale(stale->freshness, controls, now))
+            co_return Outcome{.entry = stale};
         if (!piece)
             co_return Outcome{.passed = failure(502, piece.error().message)};
         if (piece->empty())
