@@ -64,6 +64,19 @@ private:
     std::uint64_t sent_ = 0;
 };
 
+http::Response given_by(const std::shared_ptr<Fetch>& fetch, std::string_view state) {
+    http::Response response;
+    describe(response, state);
+    if (fetch->whole()) {
+        response.body = fetch->whole();
+        return response;
+    }
+    if (fetch->length())
+        response.headers.set("Content-Length", std::to_string(*fetch->length()));
+    response.body = std::static_pointer_cast<http::Stream>(std::make_shared<ArrivingBody>(fetch));
+    return response;
+}
+
 Result<ContentId> hash_file(Files* files, Key key) {
     auto file = files->open(key);
     if (!file)
@@ -269,6 +282,10 @@ CacheService::Answer CacheService::content(Ask ask, ObjectName name, std::vector
         count(name, "hit", 0);
         co_return std::move(*response);
     }
+    if (const auto found = writing_.find(key); found != writing_.end()) {
+        count(name, "hit", 0);
+        co_return given_by(found->second, "HIT");
+    }
     if (ask.method == "HEAD")
         co_return co_await pass_head(std::move(sources.front()));
     count(name, "miss", 0);
@@ -362,17 +379,7 @@ CacheService::Answer CacheService::from_fetch(ContentId id, std::vector<Source> 
             continue;  // nothing of it was given out
         if (fetch->state() == Fetch::State::failed)
             co_return refusal(fetch->status(), "no server of the repository gives this object");
-        http::Response response;
-        describe(response, "MISS");
-        if (fetch->whole()) {
-            response.body = fetch->whole();
-            co_return response;
-        }
-        if (fetch->length())
-            response.headers.set("Content-Length", std::to_string(*fetch->length()));
-        response.body =
-            std::static_pointer_cast<http::Stream>(std::make_shared<ArrivingBody>(fetch));
-        co_return response;
+        co_return given_by(fetch, "MISS");
     }
     co_return refusal(502, "every server of the repository gives wrong bytes");
 }
@@ -409,9 +416,9 @@ void CacheService::keep(const ContentId& id, std::shared_ptr<Fetch> fetch) {
     const auto key = Key::of(id);
     if (const auto whole = fetch->whole(); whole && whole->size() <= settings_.in_memory_max)
         memory_.put(key, whole);
-    if (writing_ >= writing_max)
+    if (writing_.size() >= writing_max)
         return;  // the disk does not keep up: it will be fetched again when memory forgets it
-    ++writing_;
+    writing_[key] = fetch;
     tasks_.spawn("cache_write", write_out(key, std::move(fetch)));
 }
 
@@ -426,7 +433,7 @@ asio::awaitable<void> CacheService::write_out(Key key, std::shared_ptr<Fetch> fe
     const JournalRecord record{.kind = JournalRecord::Kind::insert, .key = key, .size = size};
     if (written)
         written = co_await offload(parts_.disk, append_record, &parts_.files, record);
-    --writing_;
+    writing_.erase(key);
     problem_ = written ? std::string() : written.error().message;
     std::vector<Key> gone;
     if (written)

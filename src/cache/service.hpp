@@ -16,6 +16,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace berth::cache {
@@ -89,7 +90,8 @@ private:
     Repositories repositories_;
     UrlCache urls_;
     TaskGroup tasks_;
-    std::size_t writing_ = 0;
+    // On their way to the disk: until they are in the index, they are given from here.
+    std::unordered_map<Key, std::shared_ptr<Fetch>> writing_;
     std::string problem_;
 };
 
