@@ -252,6 +252,7 @@ net::ServerSettings node_server(const config::Config& config) {
     settings.listen = config.node.listen;
     settings.gate.methods = "GET HEAD POST PUT DELETE OPTIONS CONNECT";
     settings.gate.allow_authority = true;
+    settings.gate.target_bytes_max = 16384;  // Frontier's queries have up to 8 KB, behind a server
     settings.connections_max = config.node.connections_max;
     settings.connections_per_peer_max = config.node.connections_per_peer_max;
     settings.idle_timeout = config.node.idle_timeout;
