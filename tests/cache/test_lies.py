@@ -186,7 +186,7 @@ def test_unusual_but_right_answers_are_taken(one):
 def test_a_wrong_server_is_not_asked_again_for_that_object_and_is_for_others(two):
     path, data = two.object(SMALL, FAULTS["wrong middle byte"])
     assert two.node().get(path) == data
-    two.cache.ctl("cache", "purge", cvmfs.split_id(path.replace("data/", "").replace("/", ""))[0])
+    two.cache.admin("/cache/purge", object=cvmfs.split_id(path.replace("data/", "").replace("/", ""))[0])
     before = two.first.count(two.stratum.path(path))
     assert two.node().get(path) == data
     assert two.first.count(two.stratum.path(path)) == before

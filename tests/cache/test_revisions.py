@@ -106,7 +106,7 @@ def test_a_new_revision_is_taken_and_an_older_one_refused_even_after_kill_9(lab)
 def test_forget_revision_is_the_way_back(lab):
     lab.stratum.publish({"/hello": b"two"}, revision=2)
     assert lab.later() == 5
-    lab.cache.ctl("cache", "forget-revision", FQRN)
+    lab.cache.admin("/cache/forget-revision", repository=FQRN)
     assert lab.later() == 2
 
 

@@ -56,11 +56,13 @@ class Cache(Berth):
         assert self.metric("berth_cache_offline", repository=fqrn) == offline, entry
         return offline
 
-    def ctl(self, *arguments, check=True):
-        done = subprocess.run([*account.prefix(), self.programs.berthctl, "--socket", self.socket, *arguments], text=True,
-                              capture_output=True, timeout=60, env=self.environment())
-        assert done.returncode == 0 or not check, (arguments, done.stdout, done.stderr)
-        return done
+    def admin(self, path, **body):
+        """What an operator's program asks at the admin socket."""
+        done = subprocess.run([*account.prefix(), "curl", "--silent", "--fail-with-body", "--max-time", "60", "--unix-socket",
+                               self.socket, "--json", json.dumps(body), "http://berth" + path], text=True, capture_output=True,
+                              check=False, env=self.environment())
+        assert done.returncode == 0, (path, body, done.stdout, done.stderr)
+        return json.loads(done.stdout)
 
     def rss_mb(self):
         with open("/proc/%d/status" % self.process.pid, encoding="utf-8") as file:
