@@ -41,7 +41,8 @@ public:
 
     // Each acts only on a batch job with that id *and* tag; `index` limits it to one task of an
     // array. Success means that the system took the request, not that it has happened; a batch
-    // job that is already gone is success.
+    // job that is already gone is success. A cancel of what only waits leaves what has started
+    // alone, as far as the system lets it: a start in the last milliseconds may still be hit.
     // Errors: unavailable, timed_out, rejected (the system's words), conflict (hold or release in
     // a state that does not permit it).
     virtual Async<void> cancel(BatchTarget target) = 0;

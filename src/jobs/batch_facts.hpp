@@ -89,6 +89,7 @@ struct BatchTarget {
     std::string cluster = {};
     std::string account = {};
     std::optional<unsigned> index = {};
+    bool only_waiting = false;  // cancel: what has started meanwhile goes on
 };
 
 struct QueueLimits {

@@ -259,7 +259,8 @@ private:
     void move_to(Changes& changes, Job& job, const AttemptRow& row);
 
     // engine_control.cpp: cancel, hold, release of batch jobs
-    void want_batch_cancel(const std::string& tag, std::optional<unsigned> index);
+    void want_batch_cancel(const std::string& tag, std::optional<unsigned> index,
+                           bool only_waiting = false);
     BatchTarget target_of(const Job& job);
     boost::asio::awaitable<void> canceller();
     // Waits until one more command is within the budget per minute.
@@ -285,7 +286,8 @@ private:
     std::set<JobSeq> dirty_;
     std::set<JobSeq> unsaved_;
     std::set<std::string> to_look_up_;
-    std::set<std::pair<std::string, std::optional<unsigned>>> to_cancel_;
+    // Whether it goes only if it still waits.
+    std::map<std::pair<std::string, std::optional<unsigned>>, bool> to_cancel_;
     std::map<std::string, Orphan> orphans_;
     bool adopting_ = false;
     std::map<std::string, std::set<JobSeq>> to_adopt_;  // tags that the fences of these jobs name

@@ -168,8 +168,11 @@ Async<void> Engine::uploaded(JobSeq seq) {
     co_return stored;
 }
 
-void Engine::want_batch_cancel(const std::string& tag, std::optional<unsigned> index) {
-    if (to_cancel_.insert({tag, index}).second)
+void Engine::want_batch_cancel(const std::string& tag, std::optional<unsigned> index,
+                               bool only_waiting) {
+    const auto [wish, added] = to_cancel_.try_emplace({tag, index}, only_waiting);
+    wish->second = wish->second && only_waiting;
+    if (added)
         cancel_wakeup_.notify();
 }
 
@@ -194,7 +197,8 @@ asio::awaitable<void> Engine::canceller() {
             co_await cancel_wakeup_.wait(std::chrono::seconds(60));
         if (to_cancel_.empty())
             continue;
-        auto [tag, index] = *to_cancel_.begin();
+        const auto [tag, index] = to_cancel_.begin()->first;
+        const bool only_waiting = to_cancel_.begin()->second;
         auto* made = attempt(tag);
         if (made == nullptr || made->row.batch_id.empty()) {
             to_cancel_.erase(to_cancel_.begin());
@@ -203,11 +207,12 @@ asio::awaitable<void> Engine::canceller() {
         const auto first = to_cancel_.lower_bound({tag, std::nullopt});
         auto last = first;
         std::size_t wanted = 0;
-        while (last != to_cancel_.end() && last->first == tag) {
+        bool others_go_on = false;  // or are to be cancelled in another way
+        while (last != to_cancel_.end() && last->first.first == tag) {
+            others_go_on = others_go_on || last->second != only_waiting;
             ++last;
             ++wanted;
         }
-        bool others_go_on = false;
         for (unsigned i = 0; i < made->row.jobs.size(); ++i) {
             const auto* found = job(made->row.jobs[i]);
             if (found != nullptr && found->row.status.tag == tag && !to_cancel_.contains({tag, i}))
@@ -216,7 +221,8 @@ asio::awaitable<void> Engine::canceller() {
         BatchTarget target{.tag = tag,
                            .batch_id = made->row.batch_id,
                            .cluster = made->row.cluster,
-                           .account = made->row.account};
+                           .account = made->row.account,
+                           .only_waiting = only_waiting};
         if (made->row.array && (wanted < 2 || others_go_on)) {
             target.index = index;
             to_cancel_.erase(to_cancel_.begin());

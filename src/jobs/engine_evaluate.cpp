@@ -177,7 +177,7 @@ void Engine::act_on(Changes& changes, Job& job, const SessionView& view,
     // One that runs may be about to take the fence, and ends by itself if it cannot.
     for (const auto& [loser, waiting] : job.losers)
         if (waiting && view.fence.kind != Fence::Kind::unreadable && view.fence.tag != loser.first)
-            want_batch_cancel(loser.first, loser.second);
+            want_batch_cancel(loser.first, loser.second, true);
     job.losers.clear();
     if (job.row.status.tag.empty()) {
         act_between_attempts(changes, job, view, to_void);

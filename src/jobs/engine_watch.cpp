@@ -190,7 +190,8 @@ void Engine::duplicate(Job& job, const BatchRecord& record) {
                              .batch_id = record.batch_id,
                              .cluster = record.cluster,
                              .account = job.row.account,
-                             .index = record.index};
+                             .index = record.index,
+                             .only_waiting = true};  // it may start, and win, at any moment
     log::warning("duplicate_batch_job",
                  {{"job", job.row.id}, {"attempt", record.tag}, {"batch_id", record.task_id}});
     const auto cancel = [](Engine* engine, BatchTarget loser, JobSeq seq,

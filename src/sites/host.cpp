@@ -48,10 +48,13 @@ void append(std::vector<BatchRecord>& all, std::vector<BatchRecord> more) {
     std::ranges::move(more, std::back_inserter(all));
 }
 
+bool waits(BatchState state) {
+    return state == BatchState::queued || state == BatchState::held ||
+           state == BatchState::requeue_held;
+}
+
 bool permits(std::string_view verb, BatchState state) {
-    const bool pending = state == BatchState::queued || state == BatchState::held ||
-                         state == BatchState::requeue_held;
-    return verb == "cancel" || pending;
+    return verb == "cancel" || waits(state);
 }
 
 }  // namespace
@@ -219,9 +222,11 @@ Async<void> CommandBatch::control(Action action, BatchTarget target, bool look_f
         auto found = co_await find(target);
         if (!found)
             co_return std::move(found.error());
-        std::erase_if(*found, [](const auto& record) { return is_over(record.state); });
+        std::erase_if(*found, [&](const auto& record) {
+            return is_over(record.state) || (target.only_waiting && !waits(record.state));
+        });
         if (found->empty())
-            co_return Result<void>();  // gone, or never ours
+            co_return Result<void>();  // gone, never ours, or not to be cancelled
         const auto fits = [&](const auto& record) { return permits(action.verb, record.state); };
         if (std::ranges::none_of(*found, fits))
             co_return Error{ErrorKind::conflict,

@@ -232,8 +232,10 @@ Async<void> LocalBatch::control(BatchTarget target, Verb verb) {
         auto& task = job->tasks[index];
         if ((target.index && *target.index != index) || is_over(task.state))
             continue;
-        active = true;
         const bool waits = task.state == BatchState::queued || task.state == BatchState::held;
+        if (target.only_waiting && !waits)
+            continue;
+        active = true;
         if (verb == Verb::cancel && !waits && task.ending == BatchState::queued)
             task.ending = BatchState::cancelled;
         if (verb == Verb::cancel && waits) {

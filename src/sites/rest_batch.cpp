@@ -164,9 +164,10 @@ Async<void> RestBatch::cancel_by_request(jobs::BatchTarget target) {
 }
 
 // A cancel can be repeated: where requests bring no success, scancel has the last word. One task
-// of an array is its business too, whose DELETE is not in the documents.
+// of an array is its business too, whose DELETE is not in the documents, and so is what may be
+// cancelled only while it waits: DELETE knows no states.
 Async<void> RestBatch::cancel(jobs::BatchTarget target) {
-    const bool plain = !target.index && target.cluster.empty() &&
+    const bool plain = !target.index && !target.only_waiting && target.cluster.empty() &&
                        to_number<std::uint64_t>(target.batch_id).has_value();
     if (plain) {
         const auto done = co_await cancel_by_request(target);

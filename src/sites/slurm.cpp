@@ -130,8 +130,11 @@ Action Slurm::control(std::string_view verb, const jobs::BatchTarget& target) co
 
 Action Slurm::cancel(const jobs::BatchTarget& target) const {
     Action action = control("cancel", target);
+    // With a filter and one pending task, scancel 22.05.8 cancels all pending tasks of the array.
     if (!target.index)
         action.command.push_back("--name=" + target.tag);
+    if (!target.index && target.only_waiting)
+        action.command.emplace_back("--state=PENDING");
     action.command.push_back(task_name(target));
     return action;
 }

@@ -46,7 +46,7 @@ public:
     std::vector<Task> tasks = {};
     std::vector<jobs::SubmitIntent> submitted = {};
     std::vector<jobs::BatchTarget> cancelled = {}, held = {}, released = {};
-    unsigned polls = 0, look_ups = 0;
+    unsigned polls = 0, look_ups = 0, cancels_begun = 0;
     WallTime looked_since = {};
 
     std::string add(const std::string& tag, std::optional<unsigned> index = {},
@@ -135,12 +135,14 @@ public:
     }
 
     Async<void> cancel(jobs::BatchTarget target) override {
+        ++cancels_begun;
         co_await sleep_for(cancel_takes);
         if (down)
             co_return Error{ErrorKind::unavailable, "the controller does not answer"};
         cancelled.push_back(target);
         for (auto& task : tasks)
-            if (is(task, target) && !is_over(task.record.state)) {
+            if (is(task, target) && !is_over(task.record.state) &&
+                !(target.only_waiting && task.record.state == jobs::BatchState::running)) {
                 task.record.state = jobs::BatchState::cancelled;
                 task.record.raw_state = "CANCELLED";
             }

@@ -255,6 +255,45 @@ TEST_P(BatchContract, AnArrayOfFiveHasFiveRecords) {
     }
 }
 
+TEST_P(BatchContract, CancelOfWhatOnlyWaitsLeavesWhatHasStarted) {
+    const auto waiting = intent("sleep 300");
+    auto one = target(waiting.tag, submit_behind(waiting));
+    one.only_waiting = true;
+    auto other = target(tags.back(), polled(tags.back()).front().batch_id);
+    other.only_waiting = true;
+    EXPECT_TRUE(run_on(loop, batch->cancel(other)));
+    EXPECT_TRUE(run_on(loop, batch->cancel(one)));
+    EXPECT_TRUE(reaches(waiting.tag, BatchState::cancelled));
+    EXPECT_EQ(polled(other.tag).front().state, BatchState::running);
+}
+
+// Eight tasks of three slots: no more than two of them fit beside each other on a node.
+TEST_P(BatchContract, CancelOfWhatOnlyWaitsOfAnArrayKnowsItsTasks) {
+    auto wanted = intent("sleep 300");
+    wanted.array = true;
+    wanted.count = 8;
+    wanted.resources.slots = 3;
+    auto all = target(wanted.tag, submit(wanted));
+    all.only_waiting = true;
+    const auto count = [&](BatchState state) {
+        const auto records = polled(wanted.tag);
+        return std::ranges::count(records, state, &BatchRecord::state);
+    };
+    ASSERT_TRUE(test::run_until(loop, [&] { return count(BatchState::running) >= 2; }));
+    const auto started = count(BatchState::running);
+    auto one = all;
+    one.index = 0;
+    EXPECT_TRUE(run_on(loop, batch->cancel(one)));
+    EXPECT_EQ(count(BatchState::running), started);
+    one.index = 7;
+    EXPECT_TRUE(run_on(loop, batch->cancel(one)));
+    EXPECT_EQ(count(BatchState::running), started);
+    EXPECT_EQ(count(BatchState::queued), 7 - started) << "one task, not the array";
+    EXPECT_TRUE(run_on(loop, batch->cancel(all)));
+    EXPECT_EQ(count(BatchState::running), started);
+    EXPECT_EQ(count(BatchState::queued), 0);
+}
+
 // scancel 22.05.8 with a name and one pending task cancels the whole array.
 TEST_P(BatchContract, CancelOfOneTaskSparesTheOthers) {
     auto wanted = intent("true");

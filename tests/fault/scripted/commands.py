@@ -231,7 +231,7 @@ def scancel():
         for task in find(data, wanted):
             if option("name") is not None and task["tag"] != option("name"):
                 continue
-            if task["state"] in ENDED:
+            if task["state"] in ENDED or option("state") not in (None, task["state"]):
                 continue
             if task["pid"]:
                 os.killpg(task["pid"], signal.SIGTERM)

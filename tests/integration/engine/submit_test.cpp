@@ -278,6 +278,47 @@ TEST_F(Submission, TheSecondOfTwoWaitingBatchJobsWithOneTagIsCancelled) {
     EXPECT_TRUE(stays(id, State::queued));
 }
 
+TEST_F(Submission, ASecondBatchJobThatStartsWhileItIsCancelledGoesOn) {
+    batch_.answers = {Answer::duplicate};
+    batch_.cancel_takes = std::chrono::milliseconds(300);
+    settings_.poll_interval = std::chrono::seconds(3600);  // the test says when
+    settings_.poll_interval_max = std::chrono::seconds(3600);
+    start();
+    const auto id = accept_one();
+    ASSERT_TRUE(reaches(id, State::queued));
+    auto& second = batch_.tasks[1].record;
+    engine_->reload(settings_);  // polls at once; both wait
+    ASSERT_TRUE(until([&] { return batch_.cancels_begun == 1; }));
+    second.state = BatchState::running;
+    ASSERT_TRUE(take_fence(id, status(id).tag, second.batch_id));
+    ASSERT_TRUE(until([&] { return batch_.asked_to_cancel(second.batch_id); }));
+    EXPECT_EQ(second.state, BatchState::running) << "it has the payload";
+    write_marker(id, 0);
+    tell(status(id).tag, "ended");
+    EXPECT_TRUE(reaches(id, State::done));
+}
+
+TEST_F(Submission, ALateBatchJobThatStartsWhileItIsCancelledGoesOn) {
+    batch_.answers = {Answer::lose_submit};
+    batch_.cancel_takes = std::chrono::milliseconds(300);
+    start();
+    const auto id = accept_one();
+    ASSERT_TRUE(reaches(id, State::submitting));
+    const auto old_tag = status(id).tag;
+    clock_.advance(std::chrono::minutes(6));
+    ASSERT_TRUE(
+        until([&] { return status(id).state == State::queued && status(id).tag != old_tag; }));
+    const auto late = batch_.add(old_tag);
+    ASSERT_TRUE(until([&] { return batch_.cancels_begun == 1; }));
+    batch_.record(old_tag).state = BatchState::running;
+    ASSERT_TRUE(take_fence(id, old_tag, late));
+    ASSERT_TRUE(until([&] { return batch_.asked_to_cancel(late); }));
+    EXPECT_EQ(batch_.record(old_tag).state, BatchState::running) << "it has the payload";
+    tell(old_tag, "started");
+    EXPECT_TRUE(reaches(id, State::running));
+    EXPECT_EQ(status(id).tag, old_tag);
+}
+
 TEST_F(Submission, ASecondBatchJobThatRunsIsLeftToTheFence) {
     start();
     const auto id = accept_one();

@@ -227,6 +227,19 @@ TEST_F(CommandBatchTest, ATaskIsCancelledOnlyIfItStillHasTheTag) {
     EXPECT_EQ(runner.commands[0][1], "--name=babcdefghij2345");
 }
 
+TEST_F(CommandBatchTest, ATaskThatIsToGoOnlyIfItWaitsIsLeftWhenItRuns) {
+    auto task = target(2);
+    task.only_waiting = true;
+    runner.answer("squeue", running_task);
+    EXPECT_TRUE(run_on(loop, batch().cancel(task)));
+    EXPECT_EQ(runner.commands.size(), 1U);
+    runner.commands.clear();
+    runner.answer("squeue", pending);
+    EXPECT_TRUE(run_on(loop, batch().cancel(task)));
+    ASSERT_EQ(runner.commands.size(), 2U);
+    EXPECT_EQ(runner.commands[1], (std::vector<std::string>{"/usr/bin/scancel", "8_2"}));
+}
+
 TEST_F(CommandBatchTest, HoldOfARunningTaskIsAConflict) {
     runner.answer("squeue", running_task);
     const auto held = run_on(loop, batch().hold(target(2)));

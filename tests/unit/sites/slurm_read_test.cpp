@@ -236,6 +236,12 @@ TEST(SlurmRead, ControlNamesTheTagOrOneTask) {
     EXPECT_EQ(slurm.cancel(target()).command,
               Words({"/usr/bin/scancel", "--name=babcdefghij2345", "16"}));
     EXPECT_EQ(slurm.cancel(target(2)).command, Words({"/usr/bin/scancel", "16_2"}));
+    auto waiting = target();
+    waiting.only_waiting = true;
+    EXPECT_EQ(slurm.cancel(waiting).command,
+              Words({"/usr/bin/scancel", "--name=babcdefghij2345", "--state=PENDING", "16"}));
+    waiting.index = 2;
+    EXPECT_EQ(slurm.cancel(waiting).command, Words({"/usr/bin/scancel", "16_2"}));
     EXPECT_EQ(slurm.hold(target()).command,
               Words({"/usr/bin/scontrol", "hold", "jobname=babcdefghij2345"}));
     EXPECT_EQ(slurm.hold(target(0)).command, Words({"/usr/bin/scontrol", "hold", "16_0"}));
