@@ -2,6 +2,12 @@
 
 namespace berth::api {
 
+namespace {
+
+constexpr auto slow_listing = std::chrono::seconds(5);
+
+}  // namespace
+
 Dependency GatewayHealth::of_store() const {
     Dependency entry{.name = "store"};
     const auto message = parts_.store.health().message;
@@ -25,16 +31,28 @@ Dependency GatewayHealth::of_batch() const {
     return entry;
 }
 
+Dependency GatewayHealth::of_session_root() const {
+    Dependency entry{.name = "session_root", .state = "down"};
+    entry.error = parts_.engine.files_problem();
+    if (!entry.error.empty())
+        return entry;
+    const auto delay = parts_.engine.files_delay();
+    entry.state = delay > slow_listing ? "degraded" : "ok";
+    entry.last_success = parts_.clock.wall();
+    if (delay > slow_listing) {
+        *entry.last_success -= delay;
+        entry.error =
+            "slow: listing one folder takes " + std::to_string(delay.count() / 1000) + " s";
+    }
+    return entry;
+}
+
 std::vector<Dependency> GatewayHealth::dependencies() const {
     const auto now = parts_.clock.wall();
     std::vector<Dependency> all;
     all.push_back(of_store());
     all.push_back(of_batch());
-    const auto& files = parts_.engine.files_problem();
-    all.push_back({.name = "session_root", .state = files.empty() ? "ok" : "down"});
-    all.back().error = files;
-    if (files.empty())
-        all.back().last_success = now;
+    all.push_back(of_session_root());
     for (const auto& issuer : parts_.authenticator.health()) {
         Dependency entry{.name = "issuer:" + issuer.issuer};
         const bool fine = !issuer.stale && issuer.last_error.empty();

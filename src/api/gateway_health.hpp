@@ -31,6 +31,7 @@ private:
     bool store_ok() const { return parts_.store.health().ok && parts_.engine.store_ok(); }
     Dependency of_store() const;
     Dependency of_batch() const;
+    Dependency of_session_root() const;
 
     Parts parts_;
     std::uint64_t transactions_told_ = 0;  // of the store, as far as the metrics have them

@@ -125,7 +125,11 @@ public:
     };
     const BatchHealth& batch_health() const { return batch_health_; }
     bool store_ok() const { return unsaved_.empty(); }
-    const std::string& files_problem() const { return files_problem_; }
+    const std::string& files_problem() const {
+        return files_problem_.empty() ? events_problem_ : files_problem_;
+    }
+    // What the last listing of the events directory took, or the present one has taken so far.
+    std::chrono::milliseconds files_delay() const;
 
     // Batch jobs whose tag has this store's form but which it does not know (a restored backup).
     struct Orphan {
@@ -295,7 +299,10 @@ private:
 
     SiteLimits limits_;
     BatchHealth batch_health_;
-    std::string files_problem_;
+    std::string files_problem_;     // of the last session directories
+    std::string events_problem_;    // of the last listing
+    SteadyTime events_asked_ = {};  // of the listing under way
+    SteadyTime::duration events_took_ = {};
     SteadyTime daemon_start_ = {};
     std::deque<SteadyTime> command_times_;
     unsigned submissions_ = 0;

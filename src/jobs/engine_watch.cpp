@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace berth::jobs {
 
@@ -327,12 +328,13 @@ asio::awaitable<void> Engine::looker() {
 // Lists the events directory once a second; the files are hints, so one may be lost.
 asio::awaitable<void> Engine::event_reader() {
     for (;;) {
+        events_asked_ = parts_.clock.steady();
         auto events = co_await offload(parts_.disk, read_events, &parts_.files);
+        events_took_ = parts_.clock.steady() - std::exchange(events_asked_, SteadyTime());
         if (events && !events->empty())
             kill_point("events_read");
-        if (!events) {
-            files_problem_ = events.error().message;
-        } else {
+        events_problem_ = events ? std::string() : events.error().message;
+        if (events) {
             for (const auto& event : *events) {
                 const auto* made = attempt(event.tag);
                 if (made == nullptr || event.index >= made->row.jobs.size())
@@ -345,6 +347,12 @@ asio::awaitable<void> Engine::event_reader() {
         }
         co_await sleep_for(std::chrono::seconds(1));
     }
+}
+
+std::chrono::milliseconds Engine::files_delay() const {
+    const auto running = events_asked_ == SteadyTime() ? SteadyTime::duration()
+                                                       : parts_.clock.steady() - events_asked_;
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::max(running, events_took_));
 }
 
 bool Engine::hint(const std::string& tag, unsigned index, const std::string& kind,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define REAL(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
@@ -41,6 +42,16 @@ int openat(int directory, const char *path, int flags, ...) {
   va_end(more);
   wait_for(directory, path);
   return REAL(openat)(directory, path, flags, mode);
+}
+/* openat2 has no function in glibc. */
+long syscall(long number, ...) {
+  va_list more;
+  va_start(more, number);
+  long a[6];
+  for (int i = 0; i < 6; ++i) a[i] = va_arg(more, long);
+  va_end(more);
+  if (number == SYS_openat2) wait_for((int)a[0], (const char *)a[1]);
+  return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 int mkdirat(int directory, const char *path, mode_t mode) {
   wait_for(directory, path);

@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -120,18 +122,81 @@ def slow_library(base):
     return library
 
 
-def test_a_slow_session_root_slows_nothing_but_the_jobs(scripted_site, slow_library):
+def slow_site(scripted_site, library, seconds):
+    """A site and the file that makes its session root slow while it exists."""
     def prepare(berth):
         plain = berth.environment()
-        slow = {"LD_PRELOAD": slow_library, "SLOW_ROOT": berth.root, "SLOW_SECONDS": SLOW_S,
+        slow = {"LD_PRELOAD": library, "SLOW_ROOT": berth.root, "SLOW_SECONDS": str(seconds),
                 "SLOW_FILE": os.path.join(berth.directory, "slow")}
         berth.environment = lambda: {**plain, **slow}
 
     site = scripted_site(prepare=prepare)
+    return site, os.path.join(site.berth.directory, "slow")
+
+
+class Answers:
+    """Asks for status, lists, health and a new job all the time; keeps the longest that an answer took."""
+
+    def __init__(self, site, job_id):
+        self.site, self.job_id = site, job_id
+        self.longest, self.count, self.failed = 0.0, 0, None
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.work)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        self.thread.join()
+
+    def work(self):
+        client = self.site.berth.client()
+        request, _ = self.site.counted(name="dry", resources={"wall_time_s": 7200})
+        questions = [lambda: client.job(self.job_id), client.all_jobs, lambda: root_state(self.site),
+                     lambda: client.post("/v1/jobs?dry_run=true", request)]
+        try:
+            while not self.stopped.wait(0.05):
+                for ask in questions:
+                    begun = time.monotonic()
+                    ask()
+                    self.longest = max(self.longest, time.monotonic() - begun)
+                    self.count += 1
+        except Exception as error:  # told by the test's own thread
+            self.failed = error
+
+
+def test_a_slow_session_root_is_told_by_health(scripted_site, slow_library):
+    site, slow = slow_site(scripted_site, slow_library, 3)
+    wait_until(lambda: root_state(site) == "ok", PATIENCE, "the first listing")
+    with open(slow, "w", encoding="utf-8"):
+        pass
+    wait_until(lambda: root_state(site) == "degraded", PATIENCE, "health to say it")
+    os.unlink(slow)
+    wait_until(lambda: root_state(site) == "ok", PATIENCE, "health to say that it is over")
+
+
+def test_a_slow_session_root_slows_nothing_but_the_jobs(scripted_site, slow_library):
+    site, slow = slow_site(scripted_site, slow_library, SLOW_S)
     client = site.berth.client()
     before = Before(site, client)
-    with open(os.path.join(site.berth.directory, "slow"), "w", encoding="utf-8"):
+    with open(slow, "w", encoding="utf-8"):
         pass
+    begun = time.monotonic()
+    with Answers(site, before.running) as answers:
+        slow_phase(site, client, before)
+    os.unlink(slow)
+    print("calls of %s s for %.0f s: %d answers, the longest took %.2f s" %
+          (SLOW_S, time.monotonic() - begun, answers.count, answers.longest))
+    assert answers.failed is None, answers.failed
+    if float(SLOW_S) > 5:
+        assert answers.longest < float(SLOW_S), "an answer waited for a call"
+    before.finish()
+    wait_until(lambda: root_state(site) == "ok", PATIENCE, "health to say that it is over")
+
+
+def slow_phase(site, client, before):
     new = []
     for number in range(3):
         request, run = site.counted(name="new-%d" % number, resources={"wall_time_s": 36000 + 60 * number})
@@ -144,9 +209,11 @@ def test_a_slow_session_root_slows_nothing_but_the_jobs(scripted_site, slow_libr
     client.act("cancel", before.cancelled)
     before.ended_run.go()
     patience = PATIENCE + 60 * float(SLOW_S)
+    if float(SLOW_S) > 5:
+        wait_until(lambda: root_state(site) == "degraded", patience, "health to say it")
     assert client.finish(before.ended, patience)["state"] == "done"
+    # The payload itself waits for two minutes only.
+    assert client.job(before.running)["state"] in ("running", "done")
     for job_id, run in new:
         assert client.finish(job_id, patience)["state"] == "done"
         run.assert_once()
-    os.unlink(os.path.join(site.berth.directory, "slow"))
-    before.finish()
