@@ -43,7 +43,7 @@ struct EngineSettings {
     std::chrono::milliseconds look_up_interval{10'000};  // of what was not found
     std::chrono::milliseconds coalesce_window{100};      // equal jobs within it share an array
     bool coalesce = true;
-    unsigned submit_width = 8;               // commands at a time; as many more are prepared
+    unsigned submit_width = 8;               // commands at a time; more are prepared meanwhile
     unsigned commands_per_minute_max = 600;  // polls, look-ups and cancels; not submissions
     std::chrono::seconds upload_timeout{3600};
     std::chrono::seconds retry_delay{10};  // after a failed attempt; doubles up to 5 minutes
@@ -187,6 +187,8 @@ private:
     using Group = std::vector<JobSeq>;
     void make_ready(Job& job);
     boost::asio::awaitable<void> submitter();
+    // More than can run at one time: a place that is free has not to wait for this one.
+    bool many_in_hand() const { return submissions_ > settings_.submit_width; }
     Group next_group();
     std::chrono::milliseconds window_of(std::uint64_t directives) const;
     boost::asio::awaitable<void> submit_group(Group group);

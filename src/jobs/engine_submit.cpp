@@ -26,8 +26,8 @@ constexpr int burst_factor = 4;
 constexpr std::size_t sessions_at_once = 250;  // made in one go by one thread
 
 // Submissions in hand for each command that may run: while some commands run, other submissions
-// are prepared and their outcomes written.
-constexpr unsigned in_hand = 2;
+// are prepared and their outcomes written, several in one transaction.
+constexpr unsigned in_hand = 4;
 
 struct Preparation {
     std::string account;
@@ -329,6 +329,7 @@ Async<void> Engine::record_intent(Group group, std::string tag, bool array) {
         found.fence_nonce.clear();
     }
     changes.new_attempts.push_back(row);
+    changes.may_wait = many_in_hand();
     attempts_[tag] = Attempt{.row = std::move(row), .started = parts_.clock.steady()};
     kill_point("intent_before");
     auto stored = co_await commit(std::move(changes));
@@ -390,6 +391,7 @@ asio::awaitable<void> Engine::record_outcome(std::string tag, SubmitOutcome outc
         log::warning("submit_outcome_unknown", {{"attempt", tag}, {"error", outcome.message}});
     }
     const bool rejected = made->row.state == AttemptState::rejected;
+    changes.may_wait = many_in_hand();
     kill_point("outcome_before");
     auto stored = co_await commit(std::move(changes));
     if (stored && rejected)

@@ -39,6 +39,8 @@ struct Changes {
     std::vector<AttemptRow> attempts = {};  // state, batch_id, cluster, message, updated
     std::optional<KeyRow> key = {};
     std::vector<JobSeq> forget = {};  // with events; keys that name them answer 410
+    // Nobody is in a hurry: for some milliseconds it may wait for others, to share their fsync.
+    bool may_wait = false;
 };
 
 struct JobFilter {

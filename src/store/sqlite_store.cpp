@@ -21,6 +21,12 @@ namespace berth::store {
 
 namespace asio = boost::asio;
 
+namespace {
+
+constexpr std::chrono::milliseconds share_wait{10};
+
+}  // namespace
+
 // One commit() in wait. Owned by its caller and by the writer, whoever ends last.
 struct SqliteStore::Pending {
     Pending(asio::io_context& loop, jobs::Changes wanted)
@@ -28,6 +34,7 @@ struct SqliteStore::Pending {
 
     jobs::Changes changes;
     Result<std::vector<jobs::EventRow>> result;
+    bool taken = false;  // by the writer
     bool done = false;
     asio::steady_timer done_signal;
 };
@@ -88,6 +95,12 @@ SqliteStore::~SqliteStore() {
 Async<std::vector<jobs::EventRow>> SqliteStore::commit(jobs::Changes changes) {
     auto pending = std::make_shared<Pending>(loop_, std::move(changes));
     waiting_.push_back(pending);
+    if (pending->changes.may_wait) {
+        pending->done_signal.expires_after(share_wait);
+        co_await pending->done_signal.async_wait(asio::as_tuple(asio::use_awaitable));
+        pending->done_signal.expires_at(asio::steady_timer::time_point::max());
+    }
+    due_ = due_ || !pending->taken;
     start_writer();
     while (!pending->done)
         co_await pending->done_signal.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -95,10 +108,13 @@ Async<std::vector<jobs::EventRow>> SqliteStore::commit(jobs::Changes changes) {
 }
 
 void SqliteStore::start_writer() {
-    if (writing_ || waiting_.empty())
+    if (writing_ || !due_ || waiting_.empty())
         return;
     writing_ = true;
+    due_ = false;
     auto work = std::exchange(waiting_, {});
+    for (const auto& pending : work)
+        pending->taken = true;
     asio::post(writer_pool_, [this, work = std::move(work)]() mutable {
         write_all_pending(this, std::move(work));
     });

@@ -90,6 +90,7 @@ private:
     jobs::JobSeq next_seq_ = 1;
     std::vector<std::shared_ptr<Pending>> waiting_;
     bool writing_ = false;
+    bool due_ = false;  // not all who wait may go on waiting
     mutable std::mutex health_mutex_;
     Health health_;
     boost::asio::thread_pool writer_pool_{1}, reader_pool_{1};

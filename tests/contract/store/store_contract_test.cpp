@@ -128,6 +128,39 @@ TEST_P(StoreContract, ReadsBackEveryFieldOfAJob) {
     }
 }
 
+TEST_P(StoreContract, WhatMayWaitIsWrittenWithTheNextCommitAndBeforeIt) {
+    auto job = new_job(*store_);
+    const auto row = job.row;
+    ASSERT_TRUE(run(store_->commit(with_job(std::move(job)))));
+    const auto before = store_->health().commits;
+    auto first = row.status, second = row.status;
+    first.detail = "first";
+    second.detail = "second";
+    auto patient = with_status(row, first);
+    patient.may_wait = true;
+    bool written = false;
+    boost::asio::co_spawn(loop_, store_->commit(std::move(patient)),
+                          [&](std::exception_ptr, auto) { written = true; });
+    loop_.restart();
+    loop_.poll();
+    ASSERT_TRUE(run(store_->commit(with_status(row, second))));
+    EXPECT_TRUE(written);
+    EXPECT_EQ(store_->health().commits, before + 1);
+    const auto found = run(store_->job(row.id));
+    ASSERT_TRUE(found && *found);
+    EXPECT_EQ((*found)->status.detail, "second");
+}
+
+TEST_P(StoreContract, WhatMayWaitIsWrittenWithoutOthersToo) {
+    auto job = new_job(*store_);
+    const auto id = job.row.id;
+    auto patient = with_job(std::move(job));
+    patient.may_wait = true;
+    ASSERT_TRUE(run(store_->commit(std::move(patient))));
+    const auto found = run(store_->job(id));
+    EXPECT_TRUE(found && *found);
+}
+
 TEST_P(StoreContract, ReadsBackTheRequest) {
     auto job = new_job(*store_);
     const auto expected = *job.request;

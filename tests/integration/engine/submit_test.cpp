@@ -72,6 +72,19 @@ TEST_F(Submission, EqualJobsTravelInOneArrayAndEndEachForItself) {
     }
 }
 
+TEST_F(Submission, ManyJobsThatDifferShareTheirTransactions) {
+    batch_.submit_takes = std::chrono::milliseconds(20);
+    start();
+    std::vector<std::string> ids;
+    for (std::uint64_t directives = 1; directives <= 60; ++directives)
+        ids.push_back(accept_one(directives));
+    const auto before = store_->health().commits;
+    for (const auto& id : ids)
+        ASSERT_TRUE(reaches(id, State::queued));
+    EXPECT_EQ(batch_.submitted.size(), ids.size());
+    EXPECT_LT(store_->health().commits - before, ids.size()) << "there are two commits for each";
+}
+
 TEST_F(Submission, ARefusalFailsTheJobWithTheBatchSystemsWords) {
     batch_.answers = {Answer::reject};
     start();
