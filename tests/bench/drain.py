@@ -22,6 +22,7 @@ def bare(slurm, berth, count):
     client = berth.bench_client()
     one = client.post("/v1/jobs?dry_run=true", job(resources={"wall_time_s": 60, "memory_per_slot_mb": 10})).json()
     client.close()
+    berth.kill()
     script = os.path.join(berth.directory, "bare.sh")
     with open(script, "w", encoding="utf-8") as file:
         file.write(one["items"][0]["script"])
@@ -62,16 +63,22 @@ def drain(lab, slurm, count):
     return {"took": took, "own_ms": 1000 * (used[0] - cpu[0]) / count, "sbatch_ms": 1000 * (used[1] - cpu[1]) / count}
 
 
+def with_new_slurm(lab, measure):
+    """Slurm keeps ended jobs for minutes and grows slower by them."""
+    slurm = lab.slurm("--nodes", "1")
+    try:
+        return measure(slurm)
+    finally:
+        slurm.stop()
+
+
 def run(arguments):
     count = 50 if arguments.smoke else 2000
     with Lab() as lab:
-        slurm = lab.slurm("--nodes", "1")
-        berth = lab.berth(slurm)
         bares, drains = [], []
         for _ in range(arguments.runs):  # in turns: the machine may change
-            bares.append(bare(slurm, berth, count))
-            drains.append(drain(lab, slurm, count))
-        berth.kill()
+            bares.append(with_new_slurm(lab, lambda slurm: bare(slurm, lab.berth(slurm), count)))
+            drains.append(with_new_slurm(lab, lambda slurm: drain(lab, slurm, count)))
     show("bare sbatch, %d wide" % WIDTH, "%.0f jobs/s" % (count / median(bares)))
     show("Berth", "%.0f jobs/s" % (count / median([one["took"] for one in drains])),
          "%.2f of bare sbatch (at least 0.9)" % (median([plain / one["took"] for plain, one in zip(bares, drains)])),
