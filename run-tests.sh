@@ -13,6 +13,7 @@ The steps, in this order:
   install    the Debian packages that are missing
   release    GCC release build; unit, integration, contract, end-to-end and fault tests, lints, short benchmarks
   asan       GCC build with AddressSanitizer and UBSan; unit and integration tests
+  tsan       GCC build with ThreadSanitizer; the tests of what uses threads
   clang      all libraries and the unit tests compile with clang 14, warnings are errors
   fuzz       libFuzzer targets for 30 s each with the kept corpus; line coverage of each parser
 
@@ -24,7 +25,7 @@ The last line is "N passed, N failed". The exit status is 0 when nothing failed.
 TEXT
 }
 
-steps=(install release asan clang fuzz)
+steps=(install release asan tsan clang fuzz)
 only=()
 skip_install=0
 while [ $# -gt 0 ]; do
@@ -33,7 +34,7 @@ while [ $# -gt 0 ]; do
     --no-install) skip_install=1 ;;
     --only)
         [ $# -ge 2 ] || { usage >&2; exit 2; }
-        case $2 in install | release | asan | clang | fuzz) only+=("$2") ;; *) usage >&2; exit 2 ;; esac
+        case $2 in install | release | asan | tsan | clang | fuzz) only+=("$2") ;; *) usage >&2; exit 2 ;; esac
         shift
         ;;
     -h | --help) usage; exit 0 ;;
@@ -155,20 +156,37 @@ step_release() {
 }
 
 # The names of a build's tests are those of their targets.
-test_targets() {
-    ctest --test-dir "$1" -N -L "$2" | sed -n 's/^ *Test *#[0-9]*: //p'
+test_targets() { # test_targets FOLDER CTEST_ARGUMENTS...
+    local folder=$1
+    shift
+    ctest --test-dir "$folder" -N "$@" | sed -n 's/^ *Test *#[0-9]*: //p'
 }
 
 step_asan() {
     cmake --preset asan >build/asan.configure.log 2>&1
     local targets
-    mapfile -t targets < <(test_targets build/asan 'unit|integration')
+    mapfile -t targets < <(test_targets build/asan -L 'unit|integration')
     if [ ${#targets[@]} -eq 0 ]; then
         count 1 "the preset asan has no unit and integration tests (build/asan.configure.log)"
         return
     fi
     build asan "${targets[@]}" || return
     UBSAN_OPTIONS=print_stacktrace=1 test_build build/asan -L 'unit|integration' -j "$jobs"
+}
+
+# What has threads, pools or state between loops: every integration test but the wrapper's, the
+# store, the key cache, log and metrics. The other rooms are functions of values.
+step_tsan() {
+    cmake --preset tsan >build/tsan.configure.log 2>&1
+    local targets
+    mapfile -t targets < <(test_targets build/tsan -L integration -E '^wrapper_test$')
+    if [ ${#targets[@]} -eq 0 ]; then
+        count 1 "the preset tsan has no integration tests (build/tsan.configure.log)"
+        return
+    fi
+    targets+=(base_test auth_test store_contract_test)
+    build tsan "${targets[@]}" || return
+    test_build build/tsan -R "^($(IFS='|' && echo "${targets[*]}"))\$" -j "$jobs"
 }
 
 step_clang() {
