@@ -8,7 +8,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int signal_base = 128;  // a shell's status of a child that a signal ended
-constexpr int sigkill = 9;
+constexpr int sigkill = 9, sigterm = 15;
 
 // One evaluation of decide(): the evidence, and the ways to phrase a verdict.
 class Case {
@@ -124,7 +124,11 @@ private:
 
     Verdict by_marker(const Marker& marker) const {
         // A payload that was told to end, or was killed, is judged with the batch system's reason.
-        const bool doubtful = !marker.told.empty() || marker.code == signal_base + sigkill;
+        // TERM goes to the payload and to the wrapper: the payload may be gone, and the wrapper's
+        // wait with it, before the wrapper is told.
+        const bool told = !marker.told.empty() || marker.code == signal_base + sigterm;
+        const bool killed = marker.code == signal_base + sigkill;
+        const bool doubtful = told || killed || (cancel_wanted() && marker.code != 0);
         if (!doubtful)
             return plain(marker);
         if (put_back())
@@ -132,7 +136,7 @@ private:
         if (batch_over() && e_.batch.state != BatchState::done &&
             e_.batch.state != BatchState::failed)
             return with_times(by_batch(), marker);
-        if (cancel_wanted() && !marker.told.empty())
+        if (cancel_wanted() && told)
             return with_times(ended(State::cancelled, cancel_reason(), Source::marker), marker);
         if (!batch_over() && e_.now - e_.marker_seen < settings_.reason_grace) {
             auto verdict = wait(seconds(1));

@@ -20,7 +20,7 @@ TEST(DecideEnd, AMarkerIsTheResult) {
          {Case{0, State::done, Reason::none, 0, 0}, Case{1, State::failed, Reason::exit_code, 1, 0},
           Case{128, State::failed, Reason::exit_code, 128, 0},
           Case{139, State::failed, Reason::signal, {}, 11},
-          Case{143, State::failed, Reason::signal, {}, 15},
+          Case{129, State::failed, Reason::signal, {}, 1},
           Case{192, State::failed, Reason::signal, {}, 64},
           Case{193, State::failed, Reason::exit_code, 193, 0},
           Case{255, State::failed, Reason::exit_code, 255, 0}}) {
@@ -56,7 +56,9 @@ TEST(DecideEnd, APayloadThatWasToldToEndIsJudgedWithTheBatchSystemsReason) {
                           Case{BatchState::preempted, State::failed, Reason::preempted},
                           Case{BatchState::cancelled, State::cancelled, Reason::cancelled_by_site}})
         for (const int code : {0, 1, 143, 137})
-            for (const auto* told : {"TERM", "XCPU"}) {
+            for (const auto* told : {"TERM", "XCPU", ""}) {
+                if (*told == '\0' && code < 137)
+                    continue;  // nobody says that it was told
                 const auto verdict = Evident().taken().says(c.batch).marker(code, told).verdict();
                 EXPECT_EQ(verdict.next.state, c.state) << to_string(c.batch) << code;
                 EXPECT_EQ(verdict.next.reason, c.reason) << to_string(c.batch) << code;
@@ -102,6 +104,31 @@ TEST(DecideEnd, ACancelThatReachedThePayloadIsACancel) {
         EXPECT_EQ(verdict.next.state, State::cancelled) << to_string(batch);
         EXPECT_EQ(verdict.next.reason, Reason::cancelled_by_user);
     }
+}
+
+// The payload had its TERM, and the wrapper's wait ended before the wrapper had its own.
+TEST(DecideEnd, ACancelThatReachedThePayloadBeforeTheWrapperIsACancel) {
+    for (const auto batch : {BatchState::running, BatchState::cancelled, BatchState::failed}) {
+        const auto verdict =
+            Evident().taken().says(batch).marker(143).cancelled_by(CancelBy::user).verdict();
+        EXPECT_EQ(verdict.next.state, State::cancelled) << to_string(batch);
+        EXPECT_EQ(verdict.next.reason, Reason::cancelled_by_user);
+    }
+}
+
+TEST(DecideEnd, AnExitWithAnErrorBesideACancelIsWhatTheBatchSystemSays) {
+    const auto says = [](BatchState batch) {
+        return Evident().taken().says(batch).marker(3).cancelled_by(CancelBy::user).verdict();
+    };
+    EXPECT_EQ(says(BatchState::running).act, Act::wait);
+    EXPECT_EQ(says(BatchState::cancelled).next.state, State::cancelled);
+    EXPECT_EQ(says(BatchState::failed).next.exit_code, 3);
+}
+
+TEST(DecideEnd, ATermThatNobodyExplainsIsTheResultAfterAWhile) {
+    auto evidence = Evident().taken().says(BatchState::running).marker(143);
+    EXPECT_EQ(evidence.verdict().act, Act::wait);
+    EXPECT_EQ(evidence.says(BatchState::failed).verdict().next.signal, 15);
 }
 
 TEST(DecideEnd, APayloadThatEndedBeforeTheCancelKeepsItsResult) {
