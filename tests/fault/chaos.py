@@ -13,6 +13,7 @@ import time
 from chaos_clients import PATIENCE, PAYLOAD, Clients, kinds
 from dying import steps
 from late import REQUEST, LateSubmission
+from scenarios import orphan_tag, restore
 from support import account
 from support.client import FINAL
 from support.waiting import wait_until
@@ -22,6 +23,8 @@ LONG = 100  # kills from which on every step must be hit
 STANDING = PAYLOAD + 'while [ ! -e "$GO" ] && [ $((i += 1)) -lt 18000 ]; do sleep 0.2; done\n'
 # These need a minute without a kill, and an old job or a submission that comes late.
 QUIET = ["adopt", "retention_removed", "retention_stored"]
+# These need a store that has been restored: after all the others.
+ADOPTION = ["adopt_before", "adopt_after"]
 
 
 class Chaos(Clients):
@@ -92,7 +95,7 @@ class Chaos(Clients):
         else:
             self.random_wait(0.3)
         hit = self.last_steps + self.ordered
-        rare = sorted((hit[step], self.random.random(), step) for step in set(steps()) - set(QUIET))
+        rare = sorted((hit[step], self.random.random(), step) for step in set(steps()) - set(QUIET + ADOPTION))
         order = ",".join(step for _, _, step in rare[:self.random.choice([2, 6])])
         self.berth.order("%s:%d" % (order, 1 if at_start else self.random.choice([1, 1, 2, 5])))
         if at_start:
@@ -128,6 +131,20 @@ class Chaos(Clients):
             self.berth.spawn()
         self.ordered[self.berth.wait_for_death(step, 150)] += 1
         self.berth.withdraw()
+
+    def kill_in_adoption(self):
+        """The operator adopts the job of a restored store, until it is done; its payload goes on and is not started again."""
+        job_id, let_end = restore(self.place)
+        for step in ADOPTION:
+            tag = orphan_tag(self.berth)
+            self.berth.order(step)
+            self.berth.berthctl("orphans", "adopt", tag, check=False)
+            self.ordered[self.berth.wait_for_death(step)] += 1
+            self.berth.withdraw()
+            self.berth.start()
+        let_end()
+        self.place.ends(job_id, "done", 1)
+        assert self.place.starts()[job_id] == 1
 
     def random_wait(self, most):
         time.sleep(self.random.random() * most)

@@ -170,8 +170,8 @@ def rejected(place):
     assert job["reason"] == "rejected" and "feature" in job["detail"], job
 
 
-def orphans(place):
-    """The store is an old backup, and the operator adopts what it does not know."""
+def restore(place):
+    """The store is an old backup that does not know a job: its id, and the function that lets it end."""
     berth = place.berth
     backup = os.path.join(berth.directory, "backup.db")
     berth.berthctl("backup", backup)
@@ -186,8 +186,19 @@ def orphans(place):
     account.own(berth.directory)
     berth.start()
     wait_until(lambda: job_id in berth.berthctl("orphans", "sessions").stdout, 60, "the orphan")
-    tag = wait_until(lambda: [one["tag"] for one in json.loads(berth.berthctl("--json", "orphans").stdout)["orphans"]],
-                     60, "the tag")[0]
+    return job_id, let_end
+
+
+def orphan_tag(berth):
+    return wait_until(lambda: [one["tag"] for one in json.loads(berth.berthctl("--json", "orphans").stdout)["orphans"]],
+                      60, "the tag")[0]
+
+
+def orphans(place):
+    """The operator adopts what a restored store does not know."""
+    berth = place.berth
+    _, let_end = restore(place)
+    tag = orphan_tag(berth)
     place.arm()
     berth.berthctl("orphans", "adopt", tag, check=False)
     wait_until(place.died.is_set, 60, "the daemon to die")

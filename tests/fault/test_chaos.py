@@ -31,6 +31,7 @@ def test_nothing_is_lost_or_started_twice_however_often_the_daemon_is_killed(bas
     try:
         chaos.run()
         chaos.check()
+        chaos.kill_in_adoption()
     finally:
         with capsys.disabled():
             print(chaos.report())
