@@ -20,14 +20,19 @@ BIN = os.path.abspath(os.environ.get("BERTH_BIN", os.path.join(SOURCE, "build", 
 # In the daemon's environment; must never be seen by a job.
 LEAK = "BERTH_E2E_LEAK"
 
+ports_given = set()
+
 
 def free_port():
-    """Below the ephemeral range, so that no outgoing connection takes it before its use."""
+    """Below the ephemeral range, so that no outgoing connection takes it before its use; never the same again."""
     while True:
         port = random.randrange(20000, 32000)
+        if port in ports_given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
+                ports_given.add(port)
                 return port
             except OSError:
                 continue
