@@ -155,6 +155,7 @@ private:
         SteadyTime not_before = {};     // of the next attempt
         SteadyTime upload_until = {};
         SteadyTime cancel_sent = {};
+        SteadyTime told = {};          // hold or release; an older look does not show it yet
         SteadyTime queued_since = {};  // in ready_
         std::multimap<SteadyTime, JobSeq>::iterator recheck = {};
         bool has_recheck = false;

@@ -87,7 +87,12 @@ Async<void> Engine::hold(JobSeq seq) {
     auto held = co_await parts_.batch.hold(target_of(*found));
     kill_point("hold_sent");
     found = job(seq);
-    if (!held || found == nullptr)
+    if (found == nullptr)
+        co_return held;
+    found->told = parts_.clock.steady();
+    if (!found->row.status.hold)  // released while the request was on its way
+        co_return co_await parts_.batch.release(target_of(*found));
+    if (!held)
         co_return held;
     if (found->row.status.state == State::queued) {
         auto next = found->row.status;
@@ -107,6 +112,8 @@ Async<void> Engine::release(JobSeq seq) {
     if (found == nullptr || is_final(found->row.status.state))
         co_return not_active();
     const bool held = found->row.status.state == State::held;
+    // A hold may have reached the batch system although no look has shown it yet.
+    const bool submitted = held || found->row.status.state == State::queued;
     if (!found->row.status.hold && !held)
         co_return Result<void>();  // it is what was wanted
     auto next = found->row.status;
@@ -118,7 +125,7 @@ Async<void> Engine::release(JobSeq seq) {
         co_return stored.error();
     kill_point("release_stored");
     found = job(seq);
-    if (found == nullptr || found->row.status.tag.empty() || !held) {
+    if (found == nullptr || found->row.status.tag.empty() || !submitted) {
         mark_dirty(seq);
         co_return Result<void>();
     }
@@ -127,6 +134,7 @@ Async<void> Engine::release(JobSeq seq) {
     found = job(seq);
     if (!released || found == nullptr)
         co_return released;
+    found->told = parts_.clock.steady();
     if (found->row.status.state == State::held) {
         next = found->row.status;
         next.state = State::queued;

@@ -212,6 +212,8 @@ void Engine::duplicate(Job& job, const BatchRecord& record) {
 }
 
 void Engine::observe(Job& job, const BatchRecord& record, const QueueSnapshot& snapshot) {
+    if (waits(record) && snapshot.asked < job.told)
+        return;
     auto& known = job.batch;
     const bool news = differs(known, record);
     if (!known.seen || known.state != record.state)

@@ -35,7 +35,7 @@ public:
     std::deque<Answer> answers = {};  // of the next submissions; then accept
     bool down = false;                // polls, look-ups and control commands fail
     bool has_history = true;
-    std::chrono::milliseconds cancel_takes{0}, submit_takes{0};
+    std::chrono::milliseconds cancel_takes{0}, submit_takes{0}, poll_takes{0}, hold_takes{0};
 
     // ---- what it has, and what it was asked
     struct Task {
@@ -118,6 +118,7 @@ public:
         for (const auto& task : tasks)
             if (task.in_queue && !task.forgotten)
                 snapshot.records.push_back(task.record);
+        co_await sleep_for(poll_takes);
         co_return snapshot;
     }
 
@@ -152,6 +153,7 @@ public:
         if (down)
             co_return Error{ErrorKind::unavailable, "the controller does not answer"};
         held.push_back(target);
+        co_await sleep_for(hold_takes);
         co_return turn(target, jobs::BatchState::queued, jobs::BatchState::held);
     }
     Async<void> release(jobs::BatchTarget target) override {

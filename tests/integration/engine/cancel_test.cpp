@@ -1,6 +1,8 @@
 // Cancel, hold and release in each state.
 #include "integration/engine/engine_fixture.hpp"
 
+#include <boost/asio/detached.hpp>
+
 namespace berth::test {
 namespace {
 
@@ -187,6 +189,49 @@ TEST_F(Hold, OfAWaitingJobAndItsRelease) {
     ASSERT_TRUE(reaches(id, State::queued));
     EXPECT_EQ(batch_.record(tag).state, BatchState::queued);
     EXPECT_TRUE(stays(id, State::queued, std::chrono::milliseconds(700)));
+}
+
+TEST_F(Hold, IsNotTakenBackByALookThatIsOlder) {
+    settings_.poll_interval = settings_.poll_interval_max = std::chrono::seconds(3600);
+    start();
+    const auto id = accept_one();
+    ASSERT_TRUE(reaches(id, State::queued));
+    batch_.poll_takes = std::chrono::milliseconds(300);
+    const auto polls = batch_.polls;
+    engine_->reload(settings_);  // polls at once; the job still waits
+    ASSERT_TRUE(until([&] { return batch_.polls > polls; }));
+    clock_.advance(std::chrono::seconds(1));
+    ASSERT_TRUE(hold(id));
+    EXPECT_TRUE(stays(id, State::held, std::chrono::milliseconds(700)));
+    EXPECT_EQ(batch_.held.size(), 1U);
+}
+
+TEST_F(Hold, ThatIsStillOnItsWayIsTakenBackByARelease) {
+    batch_.hold_takes = std::chrono::milliseconds(300);
+    start();
+    const auto id = accept_one();
+    ASSERT_TRUE(reaches(id, State::queued));
+    const auto tag = status(id).tag;
+    const auto seq = row(id).seq;
+    boost::asio::co_spawn(loop_, engine_->hold(seq), boost::asio::detached);
+    ASSERT_TRUE(until([&] { return batch_.held.size() == 1; }));
+    ASSERT_TRUE(release(id));
+    ASSERT_TRUE(until([&] { return batch_.released.size() == 2; }));
+    EXPECT_EQ(batch_.record(tag).state, BatchState::queued);
+    EXPECT_TRUE(stays(id, State::queued, std::chrono::milliseconds(700)));
+}
+
+TEST_F(Hold, WhoseAnswerWasLostIsReleased) {
+    settings_.poll_interval = settings_.poll_interval_max = std::chrono::seconds(3600);
+    start();
+    const auto id = accept_one();
+    ASSERT_TRUE(reaches(id, State::queued));
+    batch_.down = true;
+    ASSERT_FALSE(hold(id));
+    batch_.record(status(id).tag).state = BatchState::held;
+    batch_.down = false;
+    ASSERT_TRUE(release(id));
+    EXPECT_EQ(batch_.record(status(id).tag).state, BatchState::queued);
 }
 
 TEST_F(Hold, BeforeTheSubmissionKeepsTheJobHere) {
