@@ -22,7 +22,7 @@ JOBS = {"submit_width": WIDTH, "poll_interval": "1s", "poll_interval_max": "5s",
 KILLS_ITSELF = """#!/bin/sh
 echo "$STAMP" >>"$LEDGER"
 i=0
-while [ ! -e "$GO" ] && [ $i -lt 1200 ]; do sleep 0.1; i=$((i + 1)); done
+while [ ! -e "$GO" ] && [ $i -lt 6000 ]; do sleep 0.1; i=$((i + 1)); done
 kill -9 $PPID
 kill -9 $$
 """

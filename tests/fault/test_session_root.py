@@ -212,7 +212,7 @@ def slow_phase(site, client, before):
     if float(SLOW_S) > 5:
         wait_until(lambda: root_state(site) == "degraded", patience, "health to say it")
     assert client.finish(before.ended, patience)["state"] == "done"
-    # The payload itself waits for two minutes only.
+    # The payload itself waits for ten minutes only.
     assert client.job(before.running)["state"] in ("running", "done")
     for job_id, run in new:
         assert client.finish(job_id, patience)["state"] == "done"

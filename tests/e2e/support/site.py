@@ -11,7 +11,7 @@ COUNTED = '#!/bin/sh\necho "$STAMP" >>"$LEDGER"\n'
 # Also waits for a file, so that a test decides when it ends. Gives up after two minutes.
 GATED = COUNTED + """echo started
 i=0
-while [ ! -e "$GO" ] && [ $i -lt 1200 ]; do sleep 0.1; i=$((i + 1)); done
+while [ ! -e "$GO" ] && [ $i -lt 6000 ]; do sleep 0.1; i=$((i + 1)); done
 echo finished
 """
 
