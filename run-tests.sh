@@ -199,7 +199,7 @@ step_clang() {
         return
     fi
     local tests
-    mapfile -t tests < <(test_targets build/clang unit)
+    mapfile -t tests < <(test_targets build/clang -L unit)
     build clang "${libraries[@]}" "${tests[@]}" && count 0 "clang" &&
         say "${#libraries[@]} libraries and ${#tests[@]} unit test programs compile without a warning"
 }
